@@ -1,0 +1,21 @@
+# How every C file of ours is compiled: the target lm_compiler carries the flags.
+
+set(CMAKE_C_STANDARD 11)
+set(CMAKE_C_STANDARD_REQUIRED ON)
+set(CMAKE_C_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+
+# Results must not depend on whether the compiler may fuse a multiplication and an addition: the
+# references in tests/ are compared bit for bit on some paths.
+add_library(lm_compiler INTERFACE)
+target_compile_definitions(lm_compiler INTERFACE _GNU_SOURCE)
+target_compile_options(lm_compiler INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla
+  -ffp-contract=off
+  $<$<BOOL:${LM_WERROR}>:-Werror>)
+
+if(LM_SANITIZE)
+  target_compile_options(lm_compiler INTERFACE
+    -fsanitize=${LM_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  target_link_options(lm_compiler INTERFACE -fsanitize=${LM_SANITIZE})
+endif()
