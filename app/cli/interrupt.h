@@ -1,0 +1,18 @@
+// Ctrl-C: the first one asks the work to stop, the second one kills.
+
+#ifndef CLI_INTERRUPT_H
+#define CLI_INTERRUPT_H
+
+#include "lm.h"
+
+// From here on SIGINT is noticed instead of killing. Call it after all input was read: a read that
+// waits for a user should die of Ctrl-C at once.
+void cli_interrupt_begin(void);
+
+// True once SIGINT has arrived.
+bool cli_interrupted(void);
+
+// The session that a SIGINT cancels; NULL before one exists and before it is destroyed.
+void cli_interrupt_watch(lm_session *session);
+
+#endif

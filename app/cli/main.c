@@ -1,0 +1,172 @@
+// The program `lemnos`: finds the command, parses its options, runs it.
+//
+// It never calls setlocale(): numbers are read and written the same in every language.
+
+#include "command.h"
+#include "nearest.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#ifndef LM_VERSION // the build system passes the project's version
+#define LM_VERSION "unknown"
+#endif
+
+static const cli_command commands[] = {
+    {"run", CLI_RUN, "[OPTIONS] PROMPT", "continue the text PROMPT",
+     "Continues PROMPT as it stands, behind a BOS token, and prints what comes next. Spellings of\n"
+     "special tokens in PROMPT count as those tokens. -n is 256 where not given.\n",
+     "  lemnos run -m model.gguf -n 64 'int gcd(int a, int b)'\n", 1, 1, cli_run},
+    {"complete", CLI_COMPLETE, "[OPTIONS] FILE|-", "continue a source file",
+     "Continues what FILE (or standard input, for -) holds and prints what comes next, not the "
+     "file.\n"
+     "Its bytes are text, special tokens' spellings included. -n is 128 where not given.\n",
+     "  lemnos complete -m model.gguf --stop '}' src/main.c\n", 1, 1, cli_complete},
+    {"tokenize", CLI_TOKENIZE, "[OPTIONS] TEXT|-f FILE", "show the tokens of a text",
+     "Prints one token a line, its id and its spelling; the count goes to stderr. Needs no "
+     "device;\n"
+     "a file with a vocabulary alone will do.\n",
+     "  lemnos tokenize -m model.gguf --ids 'def f(x):'\n", 0, 1, cli_tokenize},
+    {"devices", CLI_DEVICES, "[OPTIONS]", "list the Vulkan devices",
+     "Lists every Vulkan device with what it offers, which one is chosen, and why the others are "
+     "not.\n",
+     "  lemnos devices --json\n", 0, 0, cli_devices},
+    {"info", CLI_INFO, "[OPTIONS] FILE", "show what a model is and whether it fits",
+     "Prints what FILE holds and, for each device, where the memory for a context of -c tokens "
+     "would\n"
+     "go and the largest context that fits. Loads nothing.\n",
+     "  lemnos info -c 16384 model.gguf\n", 0, 1, cli_info},
+    {"synth", CLI_SYNTH, "SHAPE --format F -o FILE", "write a model of random weights",
+     "Writes a GGUF file of reproducible random weights with an invented vocabulary. SHAPE is\n"
+     "deepseek-coder-1.3b, -5.7bmqa, -6.7b, -33b, -7b-v1.5 (after the same beginning) or a JSON "
+     "file\n"
+     "with any of the keys layers, hidden, intermediate, heads, kv_heads, head_dim, vocab, "
+     "context,\n"
+     "rope_base, rope_factor, tied.\n",
+     "  lemnos synth deepseek-coder-1.3b --format Q8_0 -o synthetic.gguf\n", 1, 1, cli_synth},
+};
+
+enum { N_COMMANDS = sizeof commands / sizeof *commands };
+
+static cli_exit finish_output(bool ok, lm_error *err)
+{
+    return ok && cli_flush(err) ? CLI_OK : cli_fail(err);
+}
+
+static cli_exit help(void)
+{
+    lm_error err;
+    bool ok =
+        cli_print(&err, "Usage: lemnos COMMAND [OPTIONS] ...\n\n"
+                        "Runs code models of the DeepSeek-Coder family on any Vulkan device.\n\n"
+                        "Commands:\n");
+    for (size_t i = 0; ok && i < N_COMMANDS; i++)
+        ok = cli_print(&err, "  %-10s %s\n", commands[i].name, commands[i].summary);
+    ok = ok &&
+         cli_print(
+             &err,
+             "\n'lemnos COMMAND --help' says more, with an example; 'lemnos --version' prints the "
+             "version.\n\n"
+             "Example:\n"
+             "  lemnos complete -m model.gguf -n 64 src/main.c\n\n"
+             "Without -m and --synthetic a command uses the demonstration model that comes with\n"
+             "Lemnos. The result goes to stdout, everything else to stderr.\n\n"
+             "Exit codes:\n"
+             "  0    done\n"
+             "  1    it did not work; one sentence on stderr says why\n"
+             "  2    the command line is wrong\n"
+             "  130  interrupted (Ctrl-C)\n\n"
+             "Environment:\n"
+             "  LEMNOS_ASSETS   the folder of the files that come with Lemnos\n"
+             "  XDG_CACHE_HOME  compiled shaders are kept in its folder lemnos\n");
+    return finish_output(ok, &err);
+}
+
+static cli_exit command_help(const cli_command *command)
+{
+    lm_error err;
+    const bool ok =
+        cli_print(&err, "Usage: lemnos %s %s\n\n%s\nOptions:\n", command->name, command->usage,
+                  command->about) &&
+        cli_options_help(command->bit, &err) &&
+        cli_print(&err,
+                  "\nExample:\n%s\nExit codes: 0 done, 1 failed, 2 wrong command line, 130 "
+                  "interrupted.\n",
+                  command->example);
+    return finish_output(ok, &err);
+}
+
+static cli_exit check_args(const cli_command *command, const cli_options *options)
+{
+    if (options->n_args < command->min_args)
+        return cli_usage("'%s' needs an argument: lemnos %s %s", command->name, command->name,
+                         command->usage);
+    if (options->n_args > command->max_args)
+        return cli_usage("'%s' has no use for the argument '%s'; is a text with spaces not quoted?",
+                         command->name, options->args[command->max_args]);
+    return CLI_OK;
+}
+
+static cli_exit run_command(const cli_command *command, int argc, char **argv)
+{
+    cli_options options;
+    lm_error err;
+    cli_exit code;
+    if (!cli_options_parse(&options, command->bit, command->name, argc, argv, &err)) {
+        code = err.status == LM_BAD_ARGUMENT ? cli_usage("%s", err.message) : cli_fail(&err);
+    } else if (options.help) {
+        code = command_help(command);
+    } else {
+        code = check_args(command, &options);
+        if (code == CLI_OK)
+            code = command->run(&options);
+    }
+    cli_options_finish(&options);
+    return code;
+}
+
+static const cli_command *find_command(const char *name)
+{
+    for (size_t i = 0; i < N_COMMANDS; i++) {
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    }
+    return NULL;
+}
+
+static cli_exit unknown_command(const char *name)
+{
+    const char *names[N_COMMANDS];
+    for (size_t i = 0; i < N_COMMANDS; i++)
+        names[i] = commands[i].name;
+    const char *nearest = cli_nearest(name, names, N_COMMANDS);
+    if (nearest)
+        return cli_usage("there is no command '%s'; did you mean '%s'?", name, nearest);
+    return cli_usage("there is no command '%s'; see 'lemnos --help'", name);
+}
+
+static cli_exit dispatch(int argc, char **argv)
+{
+    if (argc < 2)
+        return cli_usage("no command given; see 'lemnos --help'");
+    const char *name = argv[1];
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+        const cli_command *command = argc > 2 ? find_command(argv[2]) : NULL;
+        return command ? command_help(command) : help();
+    }
+    if (strcmp(name, "--version") == 0) {
+        lm_error err;
+        return finish_output(cli_print(&err, "lemnos %s\n", LM_VERSION), &err);
+    }
+    const cli_command *command = find_command(name);
+    return command ? run_command(command, argc - 2, argv + 2) : unknown_command(name);
+}
+
+int main(int argc, char **argv)
+{
+    cli_streams_prepare();
+    // A reader that went away is then a failed write with a sentence, and everything is freed.
+    signal(SIGPIPE, SIG_IGN);
+    return (int)dispatch(argc, argv);
+}

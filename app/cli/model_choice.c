@@ -1,0 +1,62 @@
+#include "model_choice.h"
+
+#include "base/place.h"
+#include "output.h"
+
+#include <stdlib.h>
+
+#define DEMONSTRATION_MODEL "lemnos-demo.gguf"
+
+// A KV cache for the whole context of a large model is gigabytes, and most prompts need little.
+#define DEFAULT_CTX_TOKENS 4096u
+
+bool cli_model_choose(cli_model_choice *choice, const cli_options *options, const char *file,
+                      lm_error *err)
+{
+    *choice = (cli_model_choice){
+        .params = {.path = file ? file : options->model,
+                   .synthetic = options->synthetic,
+                   .format = options->format},
+    };
+    if (choice->params.path || choice->params.synthetic)
+        return true;
+    choice->demonstration = true;
+    choice->params.path = choice->path;
+    if (!lm_place_asset(DEMONSTRATION_MODEL, choice->path, sizeof choice->path, err))
+        return lm_fail_while(err, "no -m FILE given, and the demonstration model is not there");
+    return true;
+}
+
+bool cli_model_inspect(cli_model_choice *choice, const cli_options *options, bool want_summary,
+                       lm_error *err)
+{
+    if (!lm_model_inspect(&choice->params, &choice->info, want_summary ? &choice->summary : NULL,
+                          err))
+        return false;
+    const uint32_t most = choice->info.n_ctx_train;
+    if (options->ctx_tokens > most)
+        return lm_fail(err, LM_BAD_ARGUMENT, "-c %u exceeds the %u tokens that %s was made for",
+                       options->ctx_tokens, most, cli_model_label(choice));
+    if (options->ctx_tokens)
+        choice->params.ctx_tokens = options->ctx_tokens;
+    else
+        choice->params.ctx_tokens = most < DEFAULT_CTX_TOKENS ? most : DEFAULT_CTX_TOKENS;
+    return true;
+}
+
+void cli_model_announce(const cli_model_choice *choice)
+{
+    if (choice->demonstration)
+        cli_say("this is the demonstration model, %s; choose your own with -m FILE", choice->path);
+}
+
+void cli_model_choice_finish(cli_model_choice *choice)
+{
+    free(choice->summary);
+    choice->summary = NULL;
+}
+
+const char *cli_model_label(const cli_model_choice *choice)
+{
+    return choice->params.path ? choice->params.path : choice->params.synthetic;
+}

@@ -1,0 +1,309 @@
+#include "options.h"
+
+#include "nearest.h"
+#include "output.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum kind {
+    FLAG,        // bool
+    TEXT,        // const char *, not empty
+    NUMBER,      // uint32_t in [min, max]
+    SEED,        // uint64_t
+    TEMPERATURE, // float
+    KV,          // bool: f32
+    STOP,        // one more of a list
+};
+
+struct option {
+    char letter; // 0: only the long form
+    const char *name;
+    const char *value; // NULL for a flag
+    const char *help;
+    enum kind kind;
+    size_t offset; // into cli_options
+    uint32_t min, max;
+    unsigned commands;
+};
+
+#define AT(field)  offsetof(cli_options, field)
+#define GENERATE   (CLI_RUN | CLI_COMPLETE)
+#define WITH_MODEL (GENERATE | CLI_TOKENIZE | CLI_INFO)
+#define EVERY      (WITH_MODEL | CLI_DEVICES | CLI_SYNTH)
+
+// The upper ends are beyond any model, so that a slip of the keyboard is a sentence about the
+// option and not one about memory.
+static const struct option table[] = {
+    {'m', "model", "FILE", "the model, a GGUF file", TEXT, AT(model), 0, 0, WITH_MODEL},
+    {0, "synthetic", "SHAPE", "random weights instead: a family name or a JSON file", TEXT,
+     AT(synthetic), 0, 0, WITH_MODEL},
+    {0, "format", "F", "of synthetic weights: F32, F16, BF16, Q8_0 (default)", TEXT, AT(format), 0,
+     0, WITH_MODEL | CLI_SYNTH},
+    {'o', "output", "FILE", "where to write the model; replaced if there", TEXT, AT(output), 0, 0,
+     CLI_SYNTH},
+    {'f', "file", "FILE", "take the text from FILE, or from stdin for -", TEXT, AT(input), 0, 0,
+     CLI_TOKENIZE},
+    {'n', "tokens", "N", "at most N new tokens", NUMBER, AT(max_tokens), 1, 1000000, GENERATE},
+    {'c', "context", "N", "context in tokens (default: the model's, at most 4096)", NUMBER,
+     AT(ctx_tokens), 2, 1048576, GENERATE | CLI_INFO},
+    {0, "temp", "T", "temperature; only 0 (greedy) so far", TEMPERATURE, AT(temperature), 0, 0,
+     GENERATE},
+    {0, "seed", "N", "seed of the sampler; greedy sampling does not use it", SEED, AT(seed), 0, 0,
+     GENERATE},
+    {0, "stop", "TEXT", "end before TEXT appears; may be repeated", STOP, 0, 0, 0, GENERATE},
+    {0, "ignore-end", NULL, "go on after an end token, for benchmarks", FLAG, AT(ignore_end), 0, 0,
+     GENERATE},
+    {0, "kv", "f16|f32", "precision of the KV cache (default f16)", KV, AT(kv_f32), 0, 0,
+     GENERATE | CLI_INFO},
+    {0, "device", "DEVICE", "a UUID or a part of a name from 'lemnos devices'", TEXT, AT(device), 0,
+     0, GENERATE | CLI_INFO},
+    {0, "validation", NULL, "run under the Vulkan validation layer (slow)", FLAG, AT(validation), 0,
+     0, GENERATE | CLI_INFO},
+    {0, "ids", NULL, "only the ids, on one line", FLAG, AT(ids), 0, 0, CLI_TOKENIZE},
+    {0, "special", NULL, "spellings of special tokens become those tokens", FLAG, AT(special), 0, 0,
+     CLI_TOKENIZE},
+    {0, "no-bos", NULL, "do not begin with the BOS token", FLAG, AT(no_bos), 0, 0, CLI_TOKENIZE},
+    {0, "json", NULL, "print JSON instead of text", FLAG, AT(json), 0, 0, WITH_MODEL | CLI_DEVICES},
+    {'v', "verbose", NULL, "also print device, plan, timings and a hash of the logits", FLAG,
+     AT(verbose), 0, 0, GENERATE},
+    {'h', "help", NULL, "print this text", FLAG, AT(help), 0, 0, EVERY},
+};
+
+enum { N_OPTIONS = sizeof table / sizeof *table };
+
+static const struct option *find_long(const char *name, size_t size, unsigned command)
+{
+    for (size_t i = 0; i < N_OPTIONS; i++) {
+        if ((table[i].commands & command) && strlen(table[i].name) == size &&
+            memcmp(table[i].name, name, size) == 0)
+            return &table[i];
+    }
+    return NULL;
+}
+
+static const struct option *find_letter(char letter, unsigned command)
+{
+    for (size_t i = 0; i < N_OPTIONS; i++) {
+        if ((table[i].commands & command) && table[i].letter == letter)
+            return &table[i];
+    }
+    return NULL;
+}
+
+static bool unknown_option(const char *arg, unsigned command, const char *command_name,
+                           lm_error *err)
+{
+    const char *names[N_OPTIONS];
+    size_t n_names = 0;
+    for (size_t i = 0; i < N_OPTIONS; i++) {
+        if (table[i].commands & command)
+            names[n_names++] = table[i].name;
+    }
+    const char *nearest = arg[1] == '-' ? cli_nearest(arg + 2, names, n_names) : NULL;
+    if (nearest)
+        return lm_fail(err, LM_BAD_ARGUMENT, "'%s' has no option %s; did you mean --%s?",
+                       command_name, arg, nearest);
+    return lm_fail(err, LM_BAD_ARGUMENT, "'%s' has no option %s; see 'lemnos %s --help'",
+                   command_name, arg, command_name);
+}
+
+// Digits only: strtoull alone would take "-1", " 1" and "+1".
+static bool parse_u64(const char *text, uint64_t *value)
+{
+    if (text[0] == 0 || text[strspn(text, "0123456789")] != 0)
+        return false;
+    errno = 0;
+    const unsigned long long parsed = strtoull(text, NULL, 10);
+    if (errno != 0)
+        return false;
+    *value = parsed;
+    return true;
+}
+
+static bool set_number(const struct option *opt, const char *shown, const char *value,
+                       uint32_t *number, lm_error *err)
+{
+    uint64_t parsed;
+    if (!parse_u64(value, &parsed) || parsed < opt->min || parsed > opt->max)
+        return lm_fail(err, LM_BAD_ARGUMENT, "%s '%s' is not a whole number from %u to %u", shown,
+                       value, opt->min, opt->max);
+    *number = (uint32_t)parsed;
+    return true;
+}
+
+// The program never calls setlocale(), so strtod() reads a point whatever the user's language.
+static bool set_temperature(const char *value, float *temperature, lm_error *err)
+{
+    char *end;
+    const double parsed = strtod(value, &end);
+    if (end == value || *end != 0 || !isfinite(parsed) || parsed < 0)
+        return lm_fail(err, LM_BAD_ARGUMENT, "--temp '%s' is not a number of at least 0", value);
+    if (parsed != 0)
+        return lm_fail(err, LM_BAD_ARGUMENT,
+                       "--temp %s: only 0 (greedy sampling) is supported so far", value);
+    *temperature = 0;
+    return true;
+}
+
+static bool set_kv(const char *value, bool *kv_f32, lm_error *err)
+{
+    if (strcmp(value, "f16") != 0 && strcmp(value, "f32") != 0)
+        return lm_fail(err, LM_BAD_ARGUMENT, "--kv '%s' is neither f16 nor f32", value);
+    *kv_f32 = strcmp(value, "f32") == 0;
+    return true;
+}
+
+// `shown` is the option as the user wrote it; `value` is NULL for flags.
+static bool set_option(cli_options *options, const struct option *opt, const char *shown,
+                       const char *value, lm_error *err)
+{
+    void *field = (char *)options + opt->offset;
+    switch (opt->kind) {
+    case FLAG:
+        *(bool *)field = true;
+        return true;
+    case NUMBER:
+        return set_number(opt, shown, value, field, err);
+    case SEED:
+        if (!parse_u64(value, field))
+            return lm_fail(err, LM_BAD_ARGUMENT, "%s '%s' is not a whole number from 0 to %llu",
+                           shown, value, (unsigned long long)UINT64_MAX);
+        return true;
+    case TEMPERATURE:
+        return set_temperature(value, field, err);
+    case KV:
+        return set_kv(value, field, err);
+    case TEXT:
+    case STOP:
+        break;
+    }
+    if (value[0] == 0)
+        return lm_fail(err, LM_BAD_ARGUMENT, "%s needs a %s that is not empty", shown, opt->value);
+    if (opt->kind == STOP)
+        options->stops[options->n_stops++] = value;
+    else
+        *(const char **)field = value;
+    return true;
+}
+
+// What is parsed and how far.
+struct cursor {
+    int argc;
+    char **argv;
+    int at;
+};
+
+// Sets `opt` from the text attached to it ("-n5", "--tokens=5") or from the next argument.
+static bool take_option(cli_options *options, const struct option *opt, const char *shown,
+                        const char *attached, struct cursor *cursor, lm_error *err)
+{
+    if (!opt->value && attached)
+        return lm_fail(err, LM_BAD_ARGUMENT, "%s takes no value", shown);
+    if (opt->value && !attached) {
+        if (cursor->at == cursor->argc)
+            return lm_fail(err, LM_BAD_ARGUMENT, "%s needs a value: %s", shown, opt->value);
+        attached = cursor->argv[cursor->at++];
+    }
+    return set_option(options, opt, shown, attached, err);
+}
+
+static bool take_long(cli_options *options, unsigned command, const char *command_name,
+                      const char *arg, struct cursor *cursor, lm_error *err)
+{
+    const char *equals = strchr(arg, '=');
+    const size_t size = equals ? (size_t)(equals - arg) : strlen(arg);
+    const struct option *opt = find_long(arg + 2, size - 2, command);
+    if (!opt)
+        return unknown_option(arg, command, command_name, err);
+    char shown[24];
+    snprintf(shown, sizeof shown, "--%s", opt->name);
+    return take_option(options, opt, shown, equals ? equals + 1 : NULL, cursor, err);
+}
+
+// "-v", "-n5", "-n 5", and flags together with one more option: "-vn5".
+static bool take_letters(cli_options *options, unsigned command, const char *command_name,
+                         const char *arg, struct cursor *cursor, lm_error *err)
+{
+    for (const char *at = arg + 1; *at; at++) {
+        const struct option *opt = find_letter(*at, command);
+        if (!opt)
+            return unknown_option(arg, command, command_name, err);
+        const char shown[] = {'-', *at, 0};
+        if (opt->value)
+            return take_option(options, opt, shown, at[1] ? at + 1 : NULL, cursor, err);
+        if (!take_option(options, opt, shown, NULL, cursor, err))
+            return false;
+    }
+    return true;
+}
+
+// Rules between options.
+static bool check_options(const cli_options *options, unsigned command, lm_error *err)
+{
+    if (options->model && options->synthetic)
+        return lm_fail(err, LM_BAD_ARGUMENT, "-m and --synthetic exclude each other");
+    if (options->format && !options->synthetic && command != CLI_SYNTH)
+        return lm_fail(err, LM_BAD_ARGUMENT, "--format needs --synthetic: a file has its own");
+    if (options->ids && options->json)
+        return lm_fail(err, LM_BAD_ARGUMENT, "--ids and --json exclude each other");
+    return true;
+}
+
+bool cli_options_parse(cli_options *options, unsigned command, const char *command_name, int argc,
+                       char **argv, lm_error *err)
+{
+    *options = (cli_options){0};
+    // Neither list can be longer than the arguments.
+    options->args = calloc((size_t)argc + 1, sizeof *options->args);
+    options->stops = calloc((size_t)argc + 1, sizeof *options->stops);
+    if (!options->args || !options->stops)
+        return lm_fail(err, LM_NO_MEMORY, "out of memory reading the options");
+
+    struct cursor cursor = {argc, argv, 0};
+    bool only_args = false;
+    while (cursor.at < argc) {
+        const char *arg = argv[cursor.at++];
+        bool ok = true;
+        if (only_args || arg[0] != '-' || arg[1] == 0)
+            options->args[options->n_args++] = arg;
+        else if (strcmp(arg, "--") == 0)
+            only_args = true;
+        else if (arg[1] == '-')
+            ok = take_long(options, command, command_name, arg, &cursor, err);
+        else
+            ok = take_letters(options, command, command_name, arg, &cursor, err);
+        if (!ok)
+            return false;
+        if (options->help)
+            return true;
+    }
+    return check_options(options, command, err);
+}
+
+void cli_options_finish(cli_options *options)
+{
+    free(options->args);
+    free(options->stops);
+    *options = (cli_options){0};
+}
+
+bool cli_options_help(unsigned command, lm_error *err)
+{
+    for (size_t i = 0; i < N_OPTIONS; i++) {
+        const struct option *opt = &table[i];
+        if (!(opt->commands & command))
+            continue;
+        char left[40];
+        const char letter[] = {opt->letter ? '-' : ' ', opt->letter ? opt->letter : ' ',
+                               opt->letter ? ',' : ' ', 0};
+        snprintf(left, sizeof left, "%s --%s%s%s", letter, opt->name, opt->value ? " " : "",
+                 opt->value ? opt->value : "");
+        if (!cli_print(err, "  %-22s  %s\n", left, opt->help))
+            return false;
+    }
+    return true;
+}

@@ -1,0 +1,60 @@
+// The options of every command: one table, one parser, one help text made from it.
+//
+// Ownership: texts in cli_options are borrowed from argv; the two lists are the parser's and are
+// freed by cli_options_finish().
+
+#ifndef CLI_OPTIONS_H
+#define CLI_OPTIONS_H
+
+#include "base/error.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+// Bits that say which commands take an option.
+enum {
+    CLI_RUN = 1,
+    CLI_COMPLETE = 2,
+    CLI_TOKENIZE = 4,
+    CLI_DEVICES = 8,
+    CLI_INFO = 16,
+    CLI_SYNTH = 32,
+};
+
+typedef struct cli_options {
+    const char *model;     // -m
+    const char *synthetic; // --synthetic
+    const char *format;    // --format
+    const char *output;    // -o
+    const char *input;     // -f
+    const char *device;    // --device
+    uint32_t max_tokens;   // -n; 0: not given
+    uint32_t ctx_tokens;   // -c; 0: not given
+    uint64_t seed;
+    float temperature;
+    bool kv_f32;
+    bool json;
+    bool verbose;
+    bool validation;
+    bool ignore_end;
+    bool ids;
+    bool special;
+    bool no_bos;
+    bool help;
+    const char **stops; // owned list
+    size_t n_stops;
+    const char **args; // owned list: what is no option, in order
+    size_t n_args;
+} cli_options;
+
+// Parses the arguments behind the command's name. Options and arguments may be mixed; behind "--"
+// everything is an argument. Fails with LM_BAD_ARGUMENT and a sentence that names the option, its
+// value and what it accepts, or LM_NO_MEMORY. Call cli_options_finish() in either case.
+bool cli_options_parse(cli_options *options, unsigned command, const char *command_name, int argc,
+                       char **argv, lm_error *err);
+void cli_options_finish(cli_options *options);
+
+// Appends the lines of --help for the options that `command` takes to stdout.
+bool cli_options_help(unsigned command, lm_error *err);
+
+#endif

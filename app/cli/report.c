@@ -1,0 +1,109 @@
+#include "report.h"
+
+#include "output.h"
+
+#include <stdio.h>
+
+static double per_second(uint64_t count, uint64_t ns)
+{
+    return ns ? (double)count * 1e9 / (double)ns : 0;
+}
+
+static double milliseconds(uint64_t ns)
+{
+    return (double)ns / 1e6;
+}
+
+void cli_report_device(const lm_device_info *info)
+{
+    fprintf(stderr, "device %s, %s, %s\n", info->name, info->driver, info->uuid);
+}
+
+void cli_report_plan(const lm_plan *plan)
+{
+    fprintf(stderr,
+            "plan for %s tokens: weights %s, KV cache %s, scratch %s, staging %s, total %s of %s "
+            "available\n",
+            cli_human_count(plan->ctx_tokens).text, cli_human_size(plan->weights_bytes).text,
+            cli_human_size(plan->kv_bytes).text, cli_human_size(plan->scratch_bytes).text,
+            cli_human_size(plan->staging_bytes).text, cli_human_size(plan->total_bytes).text,
+            cli_human_size(plan->available_bytes).text);
+}
+
+void cli_report_figures(const cli_report *report, bool verbose)
+{
+    const lm_session_stats *stats = &report->stats;
+    fprintf(
+        stderr,
+        "[%s: %s prompt tokens (%s reused), prefill %.1f tok/s; %s new tokens, decode %.1f tok/s; "
+        "first token after %.0f ms; stopped: %s]\n",
+        report->device->name, cli_human_count(report->n_prompt).text,
+        cli_human_count(stats->reused).text, per_second(stats->prefill_tokens, stats->prefill_ns),
+        cli_human_count(report->n_tokens).text, per_second(stats->decode_tokens, stats->decode_ns),
+        milliseconds(stats->first_token_ns), lm_finish_name(report->finish));
+    if (verbose)
+        fprintf(stderr,
+                "logits hash 0x%016llx; model loaded in %.0f ms; %s of device memory, %s bytes; %s "
+                "submits\n",
+                (unsigned long long)stats->logits_hash, milliseconds(report->load_ns),
+                cli_human_size(report->memory_bytes).text,
+                cli_human_count(report->memory_bytes).text, cli_human_count(stats->submits).text);
+}
+
+static bool add_timings(cJSON *json, const cli_report *report)
+{
+    const lm_session_stats *stats = &report->stats;
+    cJSON *ns = cli_json_add_object(json, "timings_ns");
+    return cli_json_add_number(ns, "load", (double)report->load_ns) &&
+           cli_json_add_number(ns, "prefill", (double)stats->prefill_ns) &&
+           cli_json_add_number(ns, "decode", (double)stats->decode_ns) &&
+           cli_json_add_number(ns, "first_token", (double)stats->first_token_ns);
+}
+
+static bool add_origin(cJSON *json, const cli_report *report)
+{
+    cJSON *device = cli_json_add_object(json, "device");
+    cJSON *model = cli_json_add_object(json, "model");
+    return cli_json_add_text(device, "name", lm_text_of(report->device->name)) &&
+           cli_json_add_text(device, "uuid", lm_text_of(report->device->uuid)) &&
+           cli_json_add_text(device, "driver", lm_text_of(report->device->driver)) &&
+           cli_json_add_text(model, "name", lm_text_of(report->model->name)) &&
+           cli_json_add_text(model, "source", lm_text_of(report->label)) &&
+           cli_json_add_text(model, "format", lm_text_of(report->model->format)) &&
+           cli_json_add_number(model, "ctx_tokens", report->ctx_tokens);
+}
+
+bool cli_report_json(const cli_report *report, lm_error *err)
+{
+    const lm_session_stats *stats = &report->stats;
+    cJSON *json = cJSON_CreateObject();
+    const bool complete =
+        cli_json_add_text(json, "text", report->text) &&
+        cli_json_add_tokens(json, "tokens", report->tokens, report->n_tokens) &&
+        cli_json_add_text(json, "finish", lm_text_of(lm_finish_name(report->finish))) &&
+        cli_json_add_number(json, "prompt_tokens", (double)report->n_prompt) &&
+        cli_json_add_number(json, "reused_tokens", (double)stats->reused) &&
+        cli_json_add_number(json, "prefill_tokens", (double)stats->prefill_tokens) &&
+        cli_json_add_number(json, "new_tokens", (double)report->n_tokens) &&
+        cli_json_add_number(json, "decode_tokens", (double)stats->decode_tokens) &&
+        cli_json_add_number(json, "submits", (double)stats->submits) && add_timings(json, report) &&
+        add_origin(json, report) &&
+        cli_json_add_number(json, "device_memory_bytes", (double)report->memory_bytes) &&
+        cli_json_add_hex(json, "logits_hash", stats->logits_hash);
+    const bool ok = cli_json_print(json, complete, err);
+    cJSON_Delete(json);
+    return ok;
+}
+
+bool cli_report_plan_json(cJSON *object, const lm_plan *plan)
+{
+    return cli_json_add_number(object, "weights_bytes", (double)plan->weights_bytes) &&
+           cli_json_add_number(object, "kv_bytes", (double)plan->kv_bytes) &&
+           cli_json_add_number(object, "scratch_bytes", (double)plan->scratch_bytes) &&
+           cli_json_add_number(object, "staging_bytes", (double)plan->staging_bytes) &&
+           cli_json_add_number(object, "total_bytes", (double)plan->total_bytes) &&
+           cli_json_add_number(object, "available_bytes", (double)plan->available_bytes) &&
+           cli_json_add_number(object, "ctx_tokens", plan->ctx_tokens) &&
+           cli_json_add_number(object, "ctx_tokens_fit", plan->ctx_tokens_fit) &&
+           cli_json_add_bool(object, "fits", plan->fits);
+}

@@ -1,0 +1,36 @@
+// What is told about a run besides its text: figures on stderr, or everything as JSON on stdout.
+
+#ifndef CLI_REPORT_H
+#define CLI_REPORT_H
+
+#include "json.h"
+#include "lm.h"
+
+typedef struct cli_report {
+    const lm_device_info *device;
+    const lm_model_info *model;
+    const char *label; // the path or the shape
+    uint32_t ctx_tokens;
+    lm_text text;           // only for JSON
+    const lm_token *tokens; // new ones [n_tokens]
+    size_t n_tokens;
+    size_t n_prompt;
+    lm_finish finish;
+    lm_session_stats stats;
+    uint64_t load_ns;
+    uint64_t memory_bytes; // on the device, while it ran
+} cli_report;
+
+// Lines for -v, on stderr.
+void cli_report_device(const lm_device_info *info);
+void cli_report_plan(const lm_plan *plan);
+
+// The one line behind the text, on stderr; `verbose` adds a second.
+void cli_report_figures(const cli_report *report, bool verbose);
+
+bool cli_report_json(const cli_report *report, lm_error *err);
+
+// A plan as JSON into `object`; false where memory is short.
+bool cli_report_plan_json(cJSON *object, const lm_plan *plan);
+
+#endif
