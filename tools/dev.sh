@@ -153,9 +153,9 @@ install_packages() {
     say "To be installed from the package sources of this machine:"
     packages_of "$1" | awk -F '\t' -v missing="$missing " \
         'index(missing, " " $1 " ") { printf "  %-24s %s\n", $1, $2 }'
-    confirm || fail "nothing was installed"
     [ "$(id -u)" = 0 ] || command -v sudo >/dev/null ||
         fail "no sudo here; as root: apt-get install --no-install-recommends$missing"
+    confirm || fail "nothing was installed"
 
     as_root apt-get -q update
     # Word splitting makes the list of arguments.
@@ -169,6 +169,9 @@ install_packages() {
 
 # The build re-configures itself when its files change; new packages it would not notice.
 build() {
+    for tool in cmake ninja; do
+        command -v "$tool" >/dev/null || fail "$tool is missing; see sh tools/dev.sh list"
+    done
     if [ ! -e "build/$1/build.ninja" ] || [ "$packages_changed" = yes ]; then
         cmake --preset "$1"
     fi
