@@ -1,0 +1,45 @@
+// Logits that Hugging Face transformers computed, kept in tests/golden (tools/golden/make_logits.py
+// writes them), and the shapes of the synthetic models that they belong to.
+
+#ifndef LM_TESTS_SUPPORT_GOLDEN_H
+#define LM_TESTS_SUPPORT_GOLDEN_H
+
+#include "base/error.h"
+#include "gguf/format.h"
+#include "model/source.h"
+#include "tokenizer/tokenizer.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define GOLDEN_MAX_TOKENS    64
+#define GOLDEN_MAX_POSITIONS 4
+
+// The shapes "mha", "gqa7" and "mqa32" and the formats that there are logits for.
+#define GOLDEN_SHAPES  3
+#define GOLDEN_FORMATS 4
+extern const char *const golden_shapes[GOLDEN_SHAPES];
+extern const lm_format golden_formats[GOLDEN_FORMATS];
+
+typedef struct golden_logits {
+    lm_token tokens[GOLDEN_MAX_TOKENS];
+    size_t n_tokens;
+    size_t positions[GOLDEN_MAX_POSITIONS]; // the tokens after which there are logits
+    size_t n_positions;
+    size_t n_vocab;
+    uint64_t fingerprint; // of the weights that they were computed with
+    float *logits;        // owned, f32 [n_positions][n_vocab]
+} golden_logits;
+
+// The path of the shape's JSON file, for lm_config_from_shape().
+void golden_shape_path(const char *shape, char *path, size_t size);
+
+bool golden_logits_init(golden_logits *golden, const char *shape, lm_format format, lm_error *err);
+void golden_logits_finish(golden_logits *golden);
+
+// FNV-1a 64 over the bytes of the first row of every tensor. Where it is not the golden's, the
+// synthetic weights have changed and the logits have to be made anew.
+bool golden_fingerprint(const lm_source *source, uint64_t *fingerprint, lm_error *err);
+
+#endif
