@@ -1,5 +1,7 @@
 #include "gguf/header.h"
 
+#include "gguf/shown.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -271,7 +273,7 @@ bool lm_gguf_read(const lm_gguf *gguf, const lm_gguf_tensor *tensor, uint64_t of
         return lm_fail(err, LM_BAD_ARGUMENT,
                        "%s: %zu bytes at %" PRIu64 " reach beyond the %" PRIu64
                        " bytes of tensor '%s'",
-                       gguf->path, size, offset, tensor->size_bytes, tensor->name.at);
+                       gguf->path, size, offset, tensor->size_bytes, lm_show(tensor->name).text);
     if (gguf->data) {
         memcpy(to, gguf->data + tensor->offset + offset, size);
         return true;

@@ -5,6 +5,7 @@
 
 #include "base/hash.h"
 #include "gguf/format.h"
+#include "gguf/shown.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -25,25 +26,9 @@ struct cursor {
     lm_error *err;
 };
 
-// A name from the file, made fit for a sentence: cut, and no control characters for a terminal.
-struct shown {
-    char text[72];
-};
-
-static struct shown show(const uint8_t *at, uint64_t size)
+static lm_shown show(const struct cursor *c, struct span span)
 {
-    struct shown shown;
-    const bool cut = size > sizeof shown.text - 4;
-    const size_t n = cut ? sizeof shown.text - 4 : (size_t)size;
-    for (size_t i = 0; i < n; i++)
-        shown.text[i] = at[i] >= 0x20 && at[i] < 0x7f ? (char)at[i] : '?';
-    memcpy(shown.text + n, cut ? "..." : "", cut ? 4 : 1);
-    return shown;
-}
-
-static struct shown show_name(const lm_gguf_tensor *tensor)
-{
-    return show((const uint8_t *)tensor->name.at, tensor->name.size);
+    return lm_show((lm_text){(const char *)c->gguf->header + span.at, span.size});
 }
 
 static bool out_of_memory(struct cursor *c)
@@ -286,8 +271,7 @@ static bool parse_keys(struct cursor *c)
         if (!read_name(c, "a key", LM_GGUF_MAX_KEY_BYTES, &c->keys[i]))
             return false;
         if (!parse_value(c, &gguf->values[i]))
-            return lm_fail_while(c->err, "key '%s'",
-                                 show(gguf->header + c->keys[i].at, c->keys[i].size).text);
+            return lm_fail_while(c->err, "key '%s'", show(c, c->keys[i]).text);
     }
     return true;
 }
@@ -320,7 +304,7 @@ static bool parse_tensor(struct cursor *c, uint32_t index)
     if (!read_name(c, "a tensor's name", LM_GGUF_MAX_NAME_BYTES, &c->tensors[index]))
         return false;
     const uint8_t *at = c->gguf->header + c->tensors[index].at;
-    const struct shown name = show(at, c->tensors[index].size);
+    const lm_shown name = show(c, c->tensors[index]);
     if (memchr(at, 0, c->tensors[index].size))
         return lm_fail(c->err, LM_BAD_FILE, "%s: the tensor name '%s' holds a zero byte",
                        c->gguf->path, name.text);
@@ -377,7 +361,7 @@ static bool index_keys(struct cursor *c)
         const uint8_t *at = gguf->header + c->keys[i].at;
         if (!lm_names_add(&gguf->keys, (lm_text){(const char *)at, c->keys[i].size}))
             return lm_fail(c->err, LM_BAD_FILE, "%s holds the key '%s' twice", gguf->path,
-                           show(at, c->keys[i].size).text);
+                           show(c, c->keys[i]).text);
     }
     return true;
 }
@@ -400,7 +384,7 @@ static bool index_tensors(struct cursor *c)
         to += span.size + 1;
         if (!lm_names_add(&gguf->tensor_index, gguf->tensors[i].name))
             return lm_fail(c->err, LM_BAD_FILE, "%s holds the tensor '%s' twice", gguf->path,
-                           show_name(&gguf->tensors[i]).text);
+                           lm_show(gguf->tensors[i].name).text);
     }
     return true;
 }
@@ -435,16 +419,17 @@ static bool place_tensors(struct cursor *c)
             return lm_fail(c->err, LM_BAD_FILE,
                            "%s: tensor '%s' begins at %" PRIu64
                            " of the data, no multiple of the alignment %" PRIu64,
-                           gguf->path, show_name(tensor).text, offset, alignment);
+                           gguf->path, lm_show(tensor->name).text, offset, alignment);
         uint64_t end;
         if (__builtin_add_overflow(offset, data_at, &tensor->offset) ||
             __builtin_add_overflow(tensor->offset, tensor->size_bytes, &end) ||
             end > gguf->file_bytes)
-            return lm_fail(
-                c->err, LM_BAD_FILE,
-                "%s is truncated or corrupt: tensor '%s' of %" PRIu64 " bytes at %" PRIu64
-                " of the data ends beyond the file's %" PRIu64 " bytes",
-                gguf->path, show_name(tensor).text, tensor->size_bytes, offset, gguf->file_bytes);
+            return lm_fail(c->err, LM_BAD_FILE,
+                           "%s is truncated or corrupt: tensor '%s' of %" PRIu64
+                           " bytes at %" PRIu64 " of the data ends beyond the file's %" PRIu64
+                           " bytes",
+                           gguf->path, lm_show(tensor->name).text, tensor->size_bytes, offset,
+                           gguf->file_bytes);
     }
     return true;
 }
@@ -475,9 +460,9 @@ static bool check_overlaps(struct cursor *c)
         const lm_gguf_tensor *before = order[i - 1];
         const lm_gguf_tensor *after = order[i];
         if (before->offset + before->size_bytes > after->offset)
-            ok =
-                lm_fail(c->err, LM_BAD_FILE, "%s: tensors '%s' and '%s' overlap at offset %" PRIu64,
-                        gguf->path, show_name(before).text, show_name(after).text, after->offset);
+            ok = lm_fail(c->err, LM_BAD_FILE,
+                         "%s: tensors '%s' and '%s' overlap at offset %" PRIu64, gguf->path,
+                         lm_show(before->name).text, lm_show(after->name).text, after->offset);
     }
     free(order);
     return ok;

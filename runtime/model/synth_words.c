@@ -1,0 +1,70 @@
+// What the invented vocabulary knows: the most common words of source code, most useful first,
+// because a small vocabulary takes only the beginning.
+
+#include "model/synth_vocab.h"
+
+#include <stddef.h>
+
+// The pre-tokenizer gives the last space of an indentation to the word after it, so runs of one
+// less than a multiple of two or four are the common ones.
+const char *const lm_synth_runs[] = {
+    "  ",     "   ",      "       ", "           ", "               ",
+    "    ",   "        ", "\t\t",    "\t\t\t",      "     ",
+    "      ", "()",       "):",      "==",          "//",
+    "(\"",    "\")",      "->",      "();",         "});",
+    "!=",     "__",       "+=",      "**",          "::",
+    ">=",     "<=",       "&&",      "||",          "\"\"\"",
+    "\",",    "',",       "))",      "((",          "[]",
+    "{}",     "/*",       "*/",      "...",         "++",
+    "--",     "<<",       ">>",      "\\n",         "\t\t\t\t",
+    "**/",    "/**",      "=>",      NULL,
+};
+
+const char *const lm_synth_words[] = {
+    "return",     "if",      "def",       "self",      "int",       "for",       "in",
+    "the",        "else",    "import",    "from",      "=",         "(",         "class",
+    "None",       "and",     "not",       "is",        "to",        "of",        "a",
+    "size",       "while",   "print",     "range",     "len",       "static",    "const",
+    "void",       "char",    "struct",    "include",   "function",  "var",       "let",
+    "new",        "this",    "public",    "private",   "string",    "True",      "False",
+    "true",       "false",   "null",      "value",     "index",     "data",      "list",
+    "name",       "key",     "type",      "id",        "i",         "x",         "n",
+    "result",     "error",   "file",      "path",      "line",      "text",      "token",
+    "model",      "count",   "sum",       "max",       "min",       "append",    "add",
+    "get",        "set",     "map",       "array",     "object",    "node",      "next",
+    "left",       "right",   "root",      "tree",      "first",     "last",      "start",
+    "end",        "begin",   "stop",      "step",      "break",     "continue",  "switch",
+    "case",       "default", "try",       "except",    "catch",     "throw",     "raise",
+    "finally",    "with",    "as",        "or",        "yield",     "lambda",    "async",
+    "await",      "assert",  "pass",      "global",    "del",       "elif",      "do",
+    "float",      "double",  "bool",      "long",      "short",     "unsigned",  "signed",
+    "str",        "dict",    "tuple",     "byte",      "bytes",     "uint",      "enum",
+    "union",      "typedef", "extern",    "inline",    "sizeof",    "template",  "typename",
+    "namespace",  "using",   "virtual",   "override",  "protected", "interface", "extends",
+    "implements", "package", "final",     "abstract",  "export",    "require",   "module",
+    "func",       "fn",      "mut",       "impl",      "trait",     "match",     "pub",
+    "use",        "mod",     "crate",     "std",       "vector",    "cout",      "endl",
+    "printf",     "malloc",  "free",      "memcpy",    "strlen",    "main",      "args",
+    "argv",       "argc",    "init",      "test",      "check",     "read",      "write",
+    "open",       "close",   "input",     "output",    "buffer",    "length",    "offset",
+    "width",      "height",  "depth",     "row",       "col",       "column",    "matrix",
+    "point",      "item",    "items",     "keys",      "values",    "update",    "insert",
+    "remove",     "delete",  "find",      "search",    "sort",      "sorted",    "reverse",
+    "swap",       "copy",    "clear",     "push",      "pop",       "stack",     "queue",
+    "heap",       "hash",    "table",     "record",    "field",     "format",    "parse",
+    "split",      "join",    "replace",   "strip",     "lower",     "upper",     "encode",
+    "decode",     "number",  "digit",     "letter",    "word",      "message",   "request",
+    "response",   "server",  "client",    "user",      "time",      "date",      "log",
+    "debug",      "config",  "option",    "param",     "params",    "event",     "state",
+    "status",     "code",    "source",    "target",    "parent",    "child",     "children",
+    "head",       "tail",    "temp",      "tmp",       "current",   "previous",  "total",
+    "average",    "random",  "math",      "sqrt",      "abs",       "pow",       "mod",
+    "prime",      "factor",  "fibonacci", "factorial", "quick",     "merge",     "binary",
+    "linear",     "graph",   "edge",      "visit",     "cost",      "weight",    "load",
+    "save",       "create",  "build",     "make",      "run",       "call",      "apply",
+    "filter",     "reduce",  "each",      "all",       "any",       "none",      "empty",
+    "full",       "valid",   "write",     "that",      "be",        "by",        "on",
+    "at",         "we",      "it",        "{",         "+",         "-",         "*",
+    "/",          "<",       ">",         "[",         "\"",        "'",         "#",
+    "//",         "==",      "!=",        "<=",        ">=",        NULL,
+};
