@@ -14,8 +14,11 @@ target_compile_options(lm_compiler INTERFACE
   -ffp-contract=off
   $<$<BOOL:${LM_WERROR}>:-Werror>)
 
+# What every program is linked with besides its own files.
+set(lm_program_sources "")
 if(LM_SANITIZE)
   target_compile_options(lm_compiler INTERFACE
     -fsanitize=${LM_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   target_link_options(lm_compiler INTERFACE -fsanitize=${LM_SANITIZE})
+  set(lm_program_sources ${CMAKE_CURRENT_LIST_DIR}/keep_loaded.c)
 endif()
