@@ -16,7 +16,7 @@ trap 'exit 1' INT TERM
 files() {
     if ! git ls-files -co --exclude-standard 2>/dev/null; then
         find . -name .git -prune -o -path ./build -prune -o -type f -print | sed 's|^\./||'
-    fi | while read -r file; do
+    fi | sort | while read -r file; do
         [ ! -f "$file" ] || printf '%s\n' "$file"
     done
 }
