@@ -21,8 +21,6 @@ static lm_tokenizer *tokenizer_of_file(const char *path, lm_error *err)
     if (!gguf)
         return NULL;
     lm_tokenizer *tok = lm_tokenizer_create(gguf, err);
-    if (!tok)
-        lm_fail_while(err, "%s", path);
     lm_gguf_close(&gguf);
     return tok;
 }

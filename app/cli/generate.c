@@ -40,6 +40,11 @@ static void show_warning(struct work *w)
     cli_say("warning: %s", warning);
 }
 
+static uint32_t max_tokens(const struct work *w)
+{
+    return w->options->max_tokens ? w->options->max_tokens : w->prompt->max_tokens;
+}
+
 static bool stop_if_interrupted(lm_error *err)
 {
     return !cli_interrupted() || lm_fail(err, LM_CANCELLED, "interrupted");
@@ -71,7 +76,7 @@ static bool open_device(struct work *w, lm_error *err)
 static bool open_model(struct work *w, lm_error *err)
 {
     cli_progress progress;
-    cli_progress_begin(&progress);
+    cli_progress_begin(&progress, "loading");
     w->choice.params.progress = cli_progress_update;
     w->choice.params.progress_user = &progress;
     w->model = lm_model_open(w->device, &w->choice.params, err);
@@ -96,7 +101,7 @@ static bool check_length(const struct work *w, lm_error *err)
                        "must also hold the answer",
                        cli_human_count(w->n_tokens).text, cli_human_count(need - most).text,
                        cli_human_count(most).text);
-    const uint64_t wish = w->n_tokens + w->prompt->max_tokens;
+    const uint64_t wish = w->n_tokens + max_tokens(w);
     return lm_fail(
         err, LM_BAD_ARGUMENT,
         "the prompt has %s tokens, %s too many for a context of %s, which must also hold "
@@ -154,7 +159,7 @@ static bool emit(struct work *w, lm_text text, lm_error *err)
 static bool generate(struct work *w, lm_error *err)
 {
     const lm_generation_params params = {
-        .max_tokens = w->options->max_tokens ? w->options->max_tokens : w->prompt->max_tokens,
+        .max_tokens = max_tokens(w),
         .temperature = w->options->temperature,
         .seed = w->options->seed,
         .stops = w->options->stops,
@@ -173,10 +178,15 @@ static bool generate(struct work *w, lm_error *err)
             return false;
         w->finish = event.finish;
     }
-    // On a terminal the figures, and the shell's prompt, begin a line of their own.
-    if (!w->options->json && w->last_byte && w->last_byte != '\n' && isatty(STDOUT_FILENO) == 1)
-        return cli_print(err, "\n") && cli_flush(err);
     return true;
+}
+
+// On a terminal what is said next, and the shell's prompt, begin a line of their own.
+static bool end_line(const struct work *w, lm_error *err)
+{
+    if (w->options->json || !w->last_byte || w->last_byte == '\n' || isatty(STDOUT_FILENO) != 1)
+        return true;
+    return cli_print(err, "\n") && cli_flush(err);
 }
 
 static bool report(struct work *w, lm_error *err)
@@ -225,7 +235,9 @@ cli_exit cli_generate(const cli_options *options, const cli_prompt *prompt)
     if (ok)
         cli_model_announce(&w.choice);
     ok = ok && open_device(&w, &err) && stop_if_interrupted(&err) && open_model(&w, &err) &&
-         read_prompt(&w, &err) && prefill(&w, &err) && generate(&w, &err) && report(&w, &err);
+         read_prompt(&w, &err) && prefill(&w, &err) && generate(&w, &err);
+    ok = end_line(&w, ok ? &err : NULL) && ok;
+    ok = ok && report(&w, &err);
     cli_exit code = CLI_OK;
     if (!ok)
         code = cli_fail(&err);

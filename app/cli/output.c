@@ -121,9 +121,9 @@ cli_count cli_human_count(uint64_t count)
 
 #define REDRAW_NS 100000000u // ten times a second: smooth enough, and free
 
-void cli_progress_begin(cli_progress *progress)
+void cli_progress_begin(cli_progress *progress, const char *doing)
 {
-    *progress = (cli_progress){.on_terminal = isatty(STDERR_FILENO) == 1};
+    *progress = (cli_progress){.doing = doing, .on_terminal = isatty(STDERR_FILENO) == 1};
 }
 
 bool cli_progress_update(void *user, uint64_t done_bytes, uint64_t total_bytes)
@@ -140,7 +140,7 @@ bool cli_progress_update(void *user, uint64_t done_bytes, uint64_t total_bytes)
     memset(bar, '.', BAR);
     memset(bar, '#', (size_t)(share * BAR));
     bar[BAR] = 0;
-    fprintf(stderr, "\rloading [%s] %3d%% of %s ", bar, (int)(share * 100),
+    fprintf(stderr, "\r%s [%s] %3d%% of %s ", progress->doing, bar, (int)(share * 100),
             cli_human_size(total_bytes).text);
     fflush(stderr);
     progress->shown = true;

@@ -48,14 +48,15 @@ typedef struct cli_count {
 } cli_count;
 cli_count cli_human_count(uint64_t count);
 
-// A bar on stderr while a model loads, on a terminal only.
+// A bar on stderr while a model is loaded or written, on a terminal only.
 typedef struct cli_progress {
+    const char *doing; // "loading"
     bool on_terminal;
     bool shown;
     uint64_t drawn_ns; // when it was last drawn
 } cli_progress;
 
-void cli_progress_begin(cli_progress *progress);
+void cli_progress_begin(cli_progress *progress, const char *doing);
 
 // An lm_progress; `user` is a cli_progress. Returns false, which cancels, after Ctrl-C.
 bool cli_progress_update(void *user, uint64_t done_bytes, uint64_t total_bytes);

@@ -1,0 +1,116 @@
+# `run` and `complete` on a device: the same text in every form, limits, stops, a broken pipe and
+# Ctrl-C. The model is random, so nothing is asked of the text but that it is always the same.
+. "$(dirname "$0")/support/check.sh"
+exec </dev/null
+need_device
+need_model
+
+gives 0 run -m "$model" -n 12 --ignore-end 'int x'
+cp "$out" "$dir/text"
+[ -s "$dir/text" ] || fail "run printed nothing"
+[ "$(wc -l <"$err")" -eq 1 ] || fail "run: not one line of figures on stderr"
+says "$err" "12 new tokens" "run"
+says "$err" "stopped: length" "run"
+gives 0 run -m "$model" -n 12 --ignore-end 'int x'
+same "$dir/text" "$out" "the same prompt twice"
+gives 0 run --synthetic "$shape" --format F16 -n 12 --ignore-end 'int x'
+same "$dir/text" "$out" "--synthetic and its file"
+printf 'int x' >"$dir/prompt"
+gives 0 complete -m "$model" -n 12 --ignore-end "$dir/prompt"
+same "$dir/text" "$out" "run and complete"
+gives 0 complete -m "$model" -n 12 --ignore-end - <"$dir/prompt"
+same "$dir/text" "$out" "complete FILE and complete -"
+gives 0 run -m "$model" -n 12 --ignore-end -c 64 'int x'
+same "$dir/text" "$out" "another context"
+
+gives 0 run -m "$model" -n 12 --ignore-end -v 'int x'
+same "$dir/text" "$out" "-v"
+says "$err" "logits hash 0x" "-v"
+says "$err" "plan for 4,096 tokens" "-v"
+
+gives 0 run -m "$model" -n 12 --ignore-end --json 'int x'
+iconv -f UTF-8 -t UTF-8 "$out" >/dev/null 2>&1 || fail "--json is no UTF-8"
+says "$out" '"finish":"length"' "--json"
+says "$out" '"new_tokens":12' "--json"
+[ "$(wc -l <"$out")" -eq 1 ] || fail "--json: not one line"
+[ "$(sed 's/.*"tokens":\[\([^]]*\)\].*/\1/' "$out" | tr ',' '\n' | wc -l)" -eq 12 ] ||
+    fail "--json: not 12 token ids"
+
+# A stop text ends the text before it. Any printable character of it will do.
+stop=$(LC_ALL=C tr -cd '!-~' <"$dir/text" | head -c 1)
+if [ -n "$stop" ]; then
+    gives 0 run -m "$model" -n 12 --ignore-end --stop "$stop" 'int x'
+    says "$err" "stopped: stop" "--stop"
+    grep -qF -e "$stop" "$out" && fail "--stop: '$stop' was printed"
+    head -c "$(wc -c <"$out")" "$dir/text" | cmp -s - "$out" || fail "--stop: another text before it"
+fi
+
+# The context ends the text or refuses the prompt; which number is too large by how much is said.
+gives 0 run -m "$model" -c 16 --ignore-end 'int x'
+says "$err" "stopped: context" "-c 16"
+long_prompt=$(printf '%0200d' 0)
+n=$("$lemnos" tokenize -m "$model" --ids "$long_prompt" 2>/dev/null | wc -w)
+if [ "$n" -gt 16 ]; then
+    refuses 1 "$((n + 1 - 16)) too many for a context of 16" run -m "$model" -c 16 -n 5 "$long_prompt"
+    says "$err" "pass -c $((n + 5))" "a long prompt"
+fi
+refuses 1 "model's context of 4,096" complete -m "$model" "$lemnos"
+
+refuses 1 "no-such-device" run -m "$model" --device no-such-device x
+refuses 1 "00000000-dead-beef" run -m "$model" --device 00000000-dead-beef-0000-000000000000 x
+# More than any machine has: little weight, 2 TiB of KV cache; then 1.6 TiB of weights. Nothing is loaded.
+echo '{"layers": 64, "hidden": 32, "intermediate": 32, "heads": 64, "kv_heads": 64,
+       "head_dim": 128, "vocab": 1024, "context": 1048576}' >"$dir/wide.json"
+refuses 1 "memory" run --synthetic "$dir/wide.json" -c 1048576 x
+refuses 1 "memory" run --synthetic "$dir/wide.json" -c 1048576 --kv f32 --json x
+gives 0 info --synthetic "$dir/wide.json" -c 1048576
+says "$out" "does not fit, up to " "info"
+echo '{"layers": 100, "hidden": 16384, "intermediate": 65536, "heads": 128, "kv_heads": 128,
+       "head_dim": 128, "vocab": 1024, "context": 4096}' >"$dir/heavy.json"
+refuses 1 "memory" run --synthetic "$dir/heavy.json" --format F32 x
+gives 0 info --synthetic "$dir/heavy.json" --format F32
+says "$out" "does not fit with any context" "info"
+
+uuid=$("$lemnos" devices | awk '/^  state  *chosen/ { c = 1 } c && /^  uuid/ { print $2; exit }')
+gives 0 run -m "$model" -n 12 --ignore-end --device "$uuid" 'int x'
+same "$dir/text" "$out" "--device UUID"
+
+# A reader that goes away.
+n_checks=$((n_checks + 1))
+{
+    "$lemnos" run -m "$model" --ignore-end -n 4000 'int x' 2>"$err"
+    echo $? >"$dir/code"
+} | head -c 1 >/dev/null
+: >"$out"
+[ "$(cat "$dir/code")" -eq 1 ] || fail "a broken pipe: exit code $(cat "$dir/code")"
+refused "a broken pipe" "standard output"
+"$lemnos" run -m "$model" --ignore-end -n 4000 'int x' 2>"$err" >&-
+code=$?
+[ "$code" -eq 1 ] || fail "a closed stdout: exit code $code"
+refused "a closed stdout" "standard output"
+
+# A cache that cannot be used is one warning, and the text is the same.
+for cache in relative /dev/null/cache; do
+    n_checks=$((n_checks + 1))
+    env -u HOME XDG_CACHE_HOME=$cache "$lemnos" run -m "$model" -n 12 --ignore-end 'int x' \
+        >"$out" 2>"$err" || fail "XDG_CACHE_HOME=$cache: exit code $?"
+    same "$dir/text" "$out" "XDG_CACHE_HOME=$cache"
+    [ "$(grep -c '^lemnos: warning: ' "$err")" -eq 1 ] || fail "XDG_CACHE_HOME=$cache: not one warning"
+done
+
+# Ctrl-C while text streams: 130, and the text so far is there. A slow machine gets more time.
+echo '{"layers": 2, "hidden": 512, "intermediate": 1024, "heads": 4, "kv_heads": 4,
+       "head_dim": 128, "vocab": 1024, "context": 131072}' >"$dir/long.json"
+n_checks=$((n_checks + 1))
+for seconds in 2 10 40; do
+    timeout -s INT --preserve-status "$seconds" "$lemnos" run --synthetic "$dir/long.json" \
+        --ignore-end -c 131072 -n 1000000 'int x' >"$out" 2>"$err"
+    code=$?
+    [ "$code" -eq 130 ] || break
+    [ -s "$out" ] && break
+done
+[ "$code" -eq 130 ] || fail "Ctrl-C: exit code $code"
+[ -s "$out" ] || fail "Ctrl-C: no text"
+says "$err" "stopped: cancelled" "Ctrl-C"
+
+finish

@@ -1,0 +1,74 @@
+# Mistakes in the command line: exit code 2, one sentence that names what is wrong, no work done.
+. "$(dirname "$0")/support/check.sh"
+exec </dev/null
+
+refuses 2 "no command"
+refuses 2 "did you mean 'tokenize'" tokenise x
+refuses 2 "did you mean 'run'" rnu x
+refuses 2 "no command 'frobnicate'; see" frobnicate
+refuses 2 "--frobnicate" run --frobnicate x
+refuses 2 "did you mean --json" run --jsn x
+refuses 2 "-z" run -z x
+refuses 2 "no option -o" run -o file x
+refuses 2 "needs an argument" run
+refuses 2 "needs an argument" complete
+refuses 2 "needs an argument" synth
+refuses 2 "'two'" run one two
+refuses 2 "'x'" devices x
+refuses 2 "-n needs a value" run -n
+refuses 2 "--stop needs a TEXT" run --stop '' x
+refuses 2 "--json takes no value" run --json=yes x
+refuses 2 "exclude each other" run -m a --synthetic b x
+refuses 2 "--format needs --synthetic" run -m a --format F16 x
+refuses 2 "exclude each other" tokenize --ids --json x
+refuses 2 "-f FILE" tokenize
+refuses 2 "-f FILE" tokenize -f file text
+refuses 2 "-o FILE" synth deepseek-coder-1.3b
+refuses 2 "one model" info -m a b
+
+# Numbers: words, signs, spaces, fractions, overflow, both ends of the range.
+for number in abc -1 +1 ' 1' 1x 1.5 0x10 '' 0 1000001 4294967297 18446744073709551617; do
+    refuses 2 "'$number' is not a whole number from 1 to 1000000" run -n "$number" x
+    refuses 2 "'$number' is not a whole number from 1 to 1000000" complete --tokens="$number" x
+done
+for number in k -5 0 1 1048577 99999999999999999999999; do
+    refuses 2 "'$number' is not a whole number from 2 to 1048576" run -c "$number" x
+    refuses 2 "'$number' is not a whole number from 2 to 1048576" info -c "$number" x
+done
+for number in k -5 18446744073709551616; do
+    refuses 2 "--seed '$number'" run --seed "$number" x
+done
+for number in 0.7 1 1e-30; do
+    refuses 2 "only 0 (greedy" run --temp "$number" x
+done
+for number in warm nan inf -1 0,5 ''; do
+    refuses 2 "--temp '$number' is not a number" run --temp "$number" x
+done
+refuses 2 "--kv 'f8'" run --kv f8 x
+
+# What is accepted gets as far as the missing model.
+for number in 0 0.0 0e5; do
+    refuses 1 /nonexistent run -m /nonexistent --temp "$number" x
+done
+refuses 1 /nonexistent run -m/nonexistent -vn1000000 -c1048576 --seed 18446744073709551615 -- x
+refuses 1 /nonexistent run x --model=/nonexistent --kv=f32 --stop a --stop b --device=d
+refuses 1 /nonexistent run -m /nonexistent -- --help
+
+for command in run complete tokenize devices info synth; do
+    for help in "$command --help" "$command -h" "help $command" "$command --json --help"; do
+        case $help in synth*json*) continue ;; esac
+        # shellcheck disable=SC2086 # several words
+        gives 0 $help
+        says "$out" "Usage: lemnos $command" "$help"
+        says "$out" "  lemnos $command " "$help"
+        says "$out" "130 interrupted" "$help"
+        [ -s "$err" ] && fail "$help: something on stderr"
+    done
+    gives 0 --help
+    says "$out" "  $command " --help
+done
+says "$out" "Exit codes:" --help
+gives 0 --version
+grep -qx 'lemnos [0-9][0-9.]*' "$out" || fail "--version: $(cat "$out")"
+
+finish
