@@ -1,5 +1,9 @@
-// The one place that holds volk's code, which loads Vulkan at run time. Debian 12 ships it as a
-// header and a source file only.
+// The one place where the meta-loader's code is compiled.
+
+#ifdef __GNUC__
+#pragma GCC diagnostic ignored "-Wpedantic"
+#pragma GCC diagnostic ignored "-Wconversion"
+#endif
 
 #define VOLK_IMPLEMENTATION
 #include <volk.h>

@@ -1,0 +1,42 @@
+// Files read by offset, never mapped: a mapped file that is truncated meanwhile is a SIGBUS.
+//
+// Ownership: whoever opens a file closes it.
+// Threads: lm_file_read_at() may be called from several threads at once.
+
+#ifndef LM_BASE_FILE_H
+#define LM_BASE_FILE_H
+
+#include "base/error.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct lm_file lm_file;
+
+// Opens a regular file for reading. A directory, a device or a pipe is LM_BAD_FILE with a sentence
+// that names the path and says which it is.
+lm_file *lm_file_open(const char *path, lm_error *err);
+
+// Closes *file and sets it to NULL. *file may already be NULL.
+void lm_file_close(lm_file **file);
+
+// Borrowed until the file is closed.
+const char *lm_file_path(const lm_file *file);
+uint64_t lm_file_size(const lm_file *file);
+
+// Reads exactly `size` bytes at `offset`; a short read is LM_BAD_FILE ("truncated").
+bool lm_file_read_at(const lm_file *file, uint64_t offset, void *to, size_t size, lm_error *err);
+
+// True when size and modification time are still those seen at open; else LM_BAD_FILE.
+bool lm_file_unchanged(const lm_file *file, lm_error *err);
+
+// Reads a whole stream (or, for fd < 0, the regular file at `path`) of at most `limit` bytes.
+// On success *text is the caller's to free() and is followed by one zero byte that does not count.
+bool lm_file_read_all(const char *path, int fd, size_t limit, char **text, size_t *size,
+                      lm_error *err);
+
+// Writes `size` bytes to a temporary file beside `path` and renames it over `path`, so that readers
+// see the old or the new file and never a part. The folder must exist.
+bool lm_file_replace(const char *path, const void *data, size_t size, lm_error *err);
+
+#endif

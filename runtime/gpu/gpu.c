@@ -1,0 +1,250 @@
+#include "gpu/gpu_internal.h"
+
+#include "gpu/pipelines.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WAIT_NS 60000000000u // of one batch; batches take milliseconds
+
+bool lm_gpu_check(lm_gpu *gpu, VkResult result, const char *call, lm_error *err)
+{
+    gpu->n_calls++;
+    if (gpu->fail_at != 0 && gpu->n_calls == gpu->fail_at)
+        result = gpu->fail_with;
+    if (result >= VK_SUCCESS && result != VK_TIMEOUT)
+        return true;
+    const char *name = gpu->adapter.properties.deviceName;
+    if (result == VK_ERROR_DEVICE_LOST || result == VK_TIMEOUT) {
+        gpu->lost = true;
+        return lm_fail(err, LM_DEVICE_LOST, "%s %s (%s gave %s)", name,
+                       result == VK_TIMEOUT ? "did not answer for 60 s" : "was lost by its driver",
+                       call, lm_vk_result_name(result));
+    }
+    if (result == VK_ERROR_OUT_OF_DEVICE_MEMORY || result == VK_ERROR_OUT_OF_HOST_MEMORY)
+        return lm_fail(err, LM_NO_MEMORY, "out of %s memory on %s (%s)",
+                       result == VK_ERROR_OUT_OF_HOST_MEMORY ? "host" : "device", name, call);
+    return lm_fail(err, LM_UNSUPPORTED, "%s gave %s on %s", call, lm_vk_result_name(result), name);
+}
+
+static bool create_device(lm_gpu *gpu, lm_error *err)
+{
+    const lm_adapter *adapter = &gpu->adapter;
+    const float priority = 0.5f;
+    const VkDeviceQueueCreateInfo queue = {
+        .sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
+        .queueFamilyIndex = adapter->queue_family,
+        .queueCount = 1,
+        .pQueuePriorities = &priority,
+    };
+    VkPhysicalDeviceSubgroupSizeControlFeatures control = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES,
+        .subgroupSizeControl = VK_TRUE,
+        .computeFullSubgroups = VK_TRUE,
+    };
+    VkPhysicalDeviceVulkan12Features v12 = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES,
+        .pNext = &control,
+        .scalarBlockLayout = VK_TRUE,
+        .timelineSemaphore = VK_TRUE,
+        .bufferDeviceAddress = VK_TRUE,
+    };
+    const char *extensions[] = {VK_EXT_SUBGROUP_SIZE_CONTROL_EXTENSION_NAME};
+    const VkDeviceCreateInfo info = {
+        .sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
+        .pNext = &v12,
+        .queueCreateInfoCount = 1,
+        .pQueueCreateInfos = &queue,
+        .enabledExtensionCount = 1,
+        .ppEnabledExtensionNames = extensions,
+    };
+    if (!lm_gpu_check(gpu, vkCreateDevice(adapter->handle, &info, NULL, &gpu->handle),
+                      "vkCreateDevice", err))
+        return false;
+    volkLoadDeviceTable(&gpu->vk, gpu->handle);
+    gpu->vk.vkGetDeviceQueue(gpu->handle, adapter->queue_family, 0, &gpu->queue);
+    return true;
+}
+
+static bool create_objects(lm_gpu *gpu, lm_error *err)
+{
+    const VkCommandPoolCreateInfo pool = {.sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO,
+                                          .queueFamilyIndex = gpu->adapter.queue_family};
+    if (!lm_gpu_check(gpu, gpu->vk.vkCreateCommandPool(gpu->handle, &pool, NULL, &gpu->commands),
+                      "vkCreateCommandPool", err))
+        return false;
+    const VkSemaphoreTypeCreateInfo type = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_TYPE_CREATE_INFO,
+                                            .semaphoreType = VK_SEMAPHORE_TYPE_TIMELINE};
+    const VkSemaphoreCreateInfo semaphore = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_CREATE_INFO,
+                                             .pNext = &type};
+    if (!lm_gpu_check(gpu, gpu->vk.vkCreateSemaphore(gpu->handle, &semaphore, NULL, &gpu->timeline),
+                      "vkCreateSemaphore", err))
+        return false;
+    const VkPushConstantRange push = {.stageFlags = VK_SHADER_STAGE_COMPUTE_BIT,
+                                      .size = lm_limits_floor.push_bytes};
+    const VkPipelineLayoutCreateInfo layout = {
+        .sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO,
+        .pushConstantRangeCount = 1,
+        .pPushConstantRanges = &push,
+    };
+    return lm_gpu_check(gpu,
+                        gpu->vk.vkCreatePipelineLayout(gpu->handle, &layout, NULL, &gpu->layout),
+                        "vkCreatePipelineLayout", err);
+}
+
+lm_gpu *lm_gpu_open(const lm_gpu_params *params, lm_error *err)
+{
+    lm_gpu *gpu = calloc(1, sizeof *gpu);
+    if (!gpu) {
+        lm_fail(err, LM_NO_MEMORY, "out of memory opening a device");
+        return NULL;
+    }
+    const lm_instance_params instance = {.validation = params->validation,
+                                         .lowered_limits = params->lowered_limits};
+    gpu->instance = lm_instance_create(&instance, err);
+    const lm_adapter *adapter =
+        gpu->instance ? lm_instance_pick(gpu->instance, params->device, err) : NULL;
+    if (!adapter)
+        goto fail;
+    gpu->adapter = *adapter;
+    gpu->serial_barriers = params->serial_barriers;
+    gpu->separate_tensors = params->separate_tensors;
+    gpu->timestamps = params->timestamps && adapter->has_timestamps;
+    if (!create_device(gpu, err) || !create_objects(gpu, err))
+        goto fail;
+    gpu->pipelines = lm_pipelines_create(gpu, params->cache_dir, err);
+    if (!gpu->pipelines || !lm_gpu_probe_half(gpu, err))
+        goto fail;
+    return gpu;
+fail:
+    lm_fail_while(err, "opening a device");
+    lm_gpu_close(&gpu);
+    return NULL;
+}
+
+void lm_gpu_close(lm_gpu **gpu)
+{
+    lm_gpu *it = *gpu;
+    if (!it)
+        return;
+    if (it->handle) {
+        it->vk.vkDeviceWaitIdle(it->handle);
+        lm_pipelines_destroy(&it->pipelines);
+        it->vk.vkDestroyPipelineLayout(it->handle, it->layout, NULL);
+        it->vk.vkDestroySemaphore(it->handle, it->timeline, NULL);
+        it->vk.vkDestroyCommandPool(it->handle, it->commands, NULL);
+        it->vk.vkDestroyDevice(it->handle, NULL);
+    }
+    lm_instance_destroy(&it->instance);
+    free(it);
+    *gpu = NULL;
+}
+
+lm_instance *lm_gpu_instance(const lm_gpu *gpu)
+{
+    return gpu->instance;
+}
+
+const lm_adapter *lm_gpu_adapter(const lm_gpu *gpu)
+{
+    return &gpu->adapter;
+}
+
+const lm_limits *lm_gpu_limits(const lm_gpu *gpu)
+{
+    return &gpu->adapter.limits;
+}
+
+bool lm_gpu_is_software(const lm_gpu *gpu)
+{
+    return gpu->adapter.properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU;
+}
+
+bool lm_gpu_separates_tensors(const lm_gpu *gpu)
+{
+    return gpu->separate_tensors;
+}
+
+const char *lm_gpu_warning(const lm_gpu *gpu)
+{
+    return gpu->warning;
+}
+
+void lm_gpu_save_cache(lm_gpu *gpu)
+{
+    lm_pipelines_save(gpu->pipelines);
+}
+
+uint64_t lm_gpu_memory_used(const lm_gpu *gpu)
+{
+    return gpu->memory_used;
+}
+
+uint64_t lm_gpu_n_submits(const lm_gpu *gpu)
+{
+    return gpu->n_submits;
+}
+
+uint64_t lm_gpu_n_calls(const lm_gpu *gpu)
+{
+    return gpu->n_calls;
+}
+
+void lm_gpu_inject(lm_gpu *gpu, uint64_t nth_call, VkResult result)
+{
+    gpu->fail_at = nth_call ? gpu->n_calls + nth_call : 0;
+    gpu->fail_with = result;
+}
+
+#define MAX_BATCHES 64
+
+bool lm_gpu_submit(lm_gpu *gpu, const lm_batch *batches, uint32_t n_batches, uint64_t *value,
+                   lm_error *err)
+{
+    if (gpu->lost)
+        return lm_fail(err, LM_DEVICE_LOST, "%s was lost by its driver",
+                       gpu->adapter.properties.deviceName);
+    if (n_batches > MAX_BATCHES)
+        return lm_fail(err, LM_BAD_ARGUMENT, "%u batches in one submit exceed %d", n_batches,
+                       MAX_BATCHES);
+    VkSubmitInfo submits[MAX_BATCHES];
+    VkTimelineSemaphoreSubmitInfo timelines[MAX_BATCHES];
+    uint64_t values[MAX_BATCHES];
+    for (uint32_t i = 0; i < n_batches; i++) {
+        values[i] = gpu->submitted + 1 + i;
+        timelines[i] = (VkTimelineSemaphoreSubmitInfo){
+            .sType = VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO,
+            .signalSemaphoreValueCount = 1,
+            .pSignalSemaphoreValues = &values[i],
+        };
+        submits[i] = (VkSubmitInfo){
+            .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
+            .pNext = &timelines[i],
+            .commandBufferCount = batches[i].n_commands,
+            .pCommandBuffers = batches[i].commands,
+            .signalSemaphoreCount = 1,
+            .pSignalSemaphores = &gpu->timeline,
+        };
+    }
+    if (!lm_gpu_check(gpu, gpu->vk.vkQueueSubmit(gpu->queue, n_batches, submits, VK_NULL_HANDLE),
+                      "vkQueueSubmit", err))
+        return false;
+    gpu->submitted += n_batches;
+    gpu->n_submits++;
+    *value = gpu->submitted;
+    return true;
+}
+
+bool lm_gpu_wait(lm_gpu *gpu, uint64_t value, lm_error *err)
+{
+    const VkSemaphoreWaitInfo wait = {
+        .sType = VK_STRUCTURE_TYPE_SEMAPHORE_WAIT_INFO,
+        .semaphoreCount = 1,
+        .pSemaphores = &gpu->timeline,
+        .pValues = &value,
+    };
+    return lm_gpu_check(gpu, gpu->vk.vkWaitSemaphores(gpu->handle, &wait, WAIT_NS),
+                        "vkWaitSemaphores", err) &&
+           lm_instance_is_valid(gpu->instance, err);
+}

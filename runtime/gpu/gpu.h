@@ -1,0 +1,70 @@
+// One opened Vulkan device: its queue, its clock of finished work, its pipelines and its memory.
+//
+// All work goes through one queue in order. A batch of recorded work signals the next value of one
+// timeline; the host waits for a value before it reads what the batch wrote.
+// Ownership: whoever opens it closes it, after everything made from it.
+// Threads: one thread at a time.
+
+#ifndef LM_GPU_GPU_H
+#define LM_GPU_GPU_H
+
+#include "base/error.h"
+#include "gpu/instance.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct lm_gpu lm_gpu;
+
+typedef struct lm_gpu_params {
+    const char *device;    // UUID or part of a name; NULL: the best
+    const char *cache_dir; // for compiled pipelines; NULL: none
+    bool validation;
+    bool serial_barriers;  // a barrier before every op, to prove that hazards are complete
+    bool separate_tensors; // a buffer for every tensor, so that overruns are seen by validation
+    bool timestamps;       // measure every op
+    const char *lowered_limits;
+} lm_gpu_params;
+
+lm_gpu *lm_gpu_open(const lm_gpu_params *params, lm_error *err);
+void lm_gpu_close(lm_gpu **gpu);
+
+lm_instance *lm_gpu_instance(const lm_gpu *gpu);
+const lm_adapter *lm_gpu_adapter(const lm_gpu *gpu);
+const lm_limits *lm_gpu_limits(const lm_gpu *gpu);
+bool lm_gpu_is_software(const lm_gpu *gpu);
+bool lm_gpu_separates_tensors(const lm_gpu *gpu);
+
+// What went wrong without being an error, such as a cache that cannot be written; "" if nothing.
+const char *lm_gpu_warning(const lm_gpu *gpu);
+
+// Writes newly compiled pipelines to the cache folder; trouble becomes the warning. Closing does it
+// too, but then nobody can read the warning any more.
+void lm_gpu_save_cache(lm_gpu *gpu);
+
+// Bytes of device memory allocated now.
+uint64_t lm_gpu_memory_used(const lm_gpu *gpu);
+
+// Recorded work that one call submits: command buffers in order, after which the timeline takes
+// its next value.
+typedef struct lm_batch {
+    const VkCommandBuffer *commands; // borrowed
+    uint32_t n_commands;
+} lm_batch;
+
+// Submits the batches in one call. *value is the timeline's value after the last of them; those
+// before it are *value - 1, *value - 2, ... Fails with LM_DEVICE_LOST or LM_NO_MEMORY.
+bool lm_gpu_submit(lm_gpu *gpu, const lm_batch *batches, uint32_t n_batches, uint64_t *value,
+                   lm_error *err);
+
+// Waits for a value. A wait of more than 60 s without progress is LM_DEVICE_LOST: a hung device
+// ends in a sentence. With validation on, fails once the layer has reported something.
+bool lm_gpu_wait(lm_gpu *gpu, uint64_t value, lm_error *err);
+
+uint64_t lm_gpu_n_submits(const lm_gpu *gpu);
+
+// Makes the n-th checked Vulkan call from now on fail with `result`, for tests; 0: none.
+void lm_gpu_inject(lm_gpu *gpu, uint64_t nth_call, VkResult result);
+uint64_t lm_gpu_n_calls(const lm_gpu *gpu); // checked calls so far
+
+#endif

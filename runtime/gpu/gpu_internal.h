@@ -1,0 +1,41 @@
+// What the files of the GPU layer share of an opened device, and nobody else sees.
+
+#ifndef LM_GPU_GPU_INTERNAL_H
+#define LM_GPU_GPU_INTERNAL_H
+
+#include "gpu/gpu.h"
+
+struct lm_pipelines;
+
+struct lm_gpu {
+    lm_instance *instance; // owned
+    lm_adapter adapter;    // a copy
+    VkDevice handle;
+    struct VolkDeviceTable vk;
+    VkQueue queue;
+    VkCommandPool commands;
+    VkSemaphore timeline;
+    uint64_t submitted; // the timeline's value when all that was submitted is finished
+    VkPipelineLayout layout;
+    struct lm_pipelines *pipelines; // owned
+    uint64_t memory_used;
+    uint64_t n_submits;
+    uint64_t n_calls;
+    uint64_t fail_at; // the call number that fails; 0: none
+    VkResult fail_with;
+    bool lost;
+    bool half_by_integer; // unpackHalf2x16 flushes subnormals
+    bool serial_barriers;
+    bool separate_tensors;
+    bool timestamps;
+    char warning[256];
+};
+
+// True if `result` is a success; else fills `err` with a sentence naming `call`. Every result of a
+// Vulkan call passes here: it counts calls, injects faults and remembers that the device is lost.
+bool lm_gpu_check(lm_gpu *gpu, VkResult result, const char *call, lm_error *err);
+
+// Finds out how the device reads subnormal binary16 values; sets half_by_integer.
+bool lm_gpu_probe_half(lm_gpu *gpu, lm_error *err);
+
+#endif

@@ -1,0 +1,38 @@
+// Compute pipelines, made on first use and kept; their compiled form is cached on disk.
+//
+// A pipeline is a module and its specialisation constants. Constants 0 to 2 (group size, subgroup
+// size, how to read binary16) are the layer's; a module's own begin at LM_FIRST_CONSTANT. All
+// constants are always given: drivers have had wrong defaults.
+
+#ifndef LM_GPU_PIPELINES_H
+#define LM_GPU_PIPELINES_H
+
+#include "gpu/gpu.h"
+#include "modules.h"
+
+typedef struct lm_pipelines lm_pipelines;
+
+#define LM_MAX_CONSTANTS 8 // of a module's own
+
+typedef struct lm_pipeline_key {
+    lm_module module;
+    uint32_t group_size; // threads; a multiple of the subgroup size
+    uint32_t n_constants;
+    uint32_t constants[LM_MAX_CONSTANTS];
+} lm_pipeline_key;
+
+// An unreadable cache is a warning on the device, never a failure.
+lm_pipelines *lm_pipelines_create(lm_gpu *gpu, const char *cache_dir, lm_error *err);
+
+// Writes the cache if anything new was compiled since it was read or written.
+void lm_pipelines_save(lm_pipelines *pipelines);
+
+// Saves, then destroys.
+void lm_pipelines_destroy(lm_pipelines **pipelines);
+
+// The pipeline of `key`, compiled now if it is new. NULL with `err` on failure.
+VkPipeline lm_pipelines_get(lm_pipelines *pipelines, const lm_pipeline_key *key, lm_error *err);
+
+size_t lm_pipelines_count(const lm_pipelines *pipelines);
+
+#endif

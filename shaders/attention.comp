@@ -1,0 +1,215 @@
+// y = softmax(q k^T * scale, causal) v, tile by tile with an online softmax.
+//
+// Milakov and Gimelshein 2018, Dao 2023 (FlashAttention-2). A tile's rows are the queries of all
+// heads that share a KV head (GQA), token after token, so that K and V are read once for all of
+// them. Keys come in blocks of GROUP_SIZE * KEYS: (1) each thread scores its keys for all rows, q
+// being the same address in all lanes; (2) the threads of a row turn scores into weights and update
+// the row's maximum and sum; (3) each thread adds up eight values of the head for its share of rows
+// or of keys. With n_splits > 1 each workgroup takes an equal part of the keys and leaves an
+// unnormalised result with its maximum and sum for attention_merge.
+//
+// Grid: row tiles, KV heads, splits.
+
+#include "interface/attention.h"
+
+layout(constant_id = ATTENTION_KV_F32) const bool KV_F32 = false;
+layout(constant_id = ATTENTION_HEAD_DIM) const uint HEAD_DIM = 128;
+layout(constant_id = ATTENTION_ROWS) const uint ROWS = 1;
+layout(constant_id = ATTENTION_KEYS) const uint KEYS = 4;
+layout(push_constant, scalar) uniform Args { attention_args args; };
+
+#include "lib/kv.glsl"
+
+const uint CHUNKS = HEAD_DIM / KV_CHUNK;
+const uint BLOCK_KEYS = GROUP_SIZE * KEYS;
+const uint ROW_THREADS = GROUP_SIZE / ROWS; // that share the softmax of a row
+
+// Phase 3: threads in CHUNKS columns; the parts above each other share rows, then keys.
+const uint PARTS = GROUP_SIZE / CHUNKS;
+const uint ROW_PARTS = PARTS < ROWS ? PARTS : ROWS;
+const uint KEY_PARTS = PARTS / ROW_PARTS;
+const uint PART_ROWS = (ROWS + ROW_PARTS - 1) / ROW_PARTS;
+
+const float NEVER = -3.402823466e38; // instead of an infinity, whose differences are NaNs
+
+shared float weights[ROWS * BLOCK_KEYS]; // scores, then softmax weights
+shared float row_parts[GROUP_SIZE];
+shared float row_rescale[ROWS];
+shared float row_sum[ROWS];
+shared float row_max[ROWS];
+shared float merged[KEY_PARTS * ROWS * HEAD_DIM];
+
+void load_chunk(uvec4_in cache, uint at, out vec4 low, out vec4 high)
+{
+    const uvec4 a = cache.at[at];
+    if (KV_F32) {
+        low = uintBitsToFloat(a);
+        high = uintBitsToFloat(cache.at[at + 1]);
+    } else {
+        low = vec4(unpack_half2(a.x), unpack_half2(a.y));
+        high = vec4(unpack_half2(a.z), unpack_half2(a.w));
+    }
+}
+
+// Over the threads of a row. Row threads are neighbours: first within subgroups, then across.
+float row_reduce(float value, bool is_max)
+{
+    for (uint lanes = 1; lanes < min(ROW_THREADS, SUBGROUP_SIZE); lanes *= 2) {
+        const float other = subgroupShuffleXor(value, lanes);
+        value = is_max ? max(value, other) : value + other;
+    }
+    if (ROW_THREADS <= SUBGROUP_SIZE)
+        return value;
+    const uint me = gl_LocalInvocationID.x;
+    barrier();
+    if (me % SUBGROUP_SIZE == 0)
+        row_parts[me / SUBGROUP_SIZE] = value;
+    barrier();
+    const uint n = ROW_THREADS / SUBGROUP_SIZE;
+    const uint first = me / ROW_THREADS * n;
+    float total = row_parts[first];
+    for (uint i = 1; i < n; i++)
+        total = is_max ? max(total, row_parts[first + i]) : total + row_parts[first + i];
+    return total;
+}
+
+void main()
+{
+    const uint n_tokens = min(args.step.state.n_tokens, args.max_tokens);
+    const uint pos = args.step.state.pos;
+    const uint group = args.n_head / args.n_head_kv;
+    const uint n_rows = n_tokens * group;
+    const uint first_row = gl_WorkGroupID.x * ROWS;
+    if (first_row >= n_rows)
+        return;
+    const uint me = gl_LocalInvocationID.x;
+    const uint head_kv = gl_WorkGroupID.y;
+
+    // The keys of this split that any row of the tile may see.
+    const uint last_token = (min(first_row + ROWS, n_rows) - 1) / group;
+    const uint n_keys = min(pos + last_token + 1, args.n_ctx);
+    const uint per_split = ((n_keys + args.n_splits - 1) / args.n_splits + 15) / 16 * 16;
+    const uint key_begin = min(gl_WorkGroupID.z * per_split, n_keys);
+    const uint key_end = min(key_begin + per_split, n_keys);
+
+    const uint my_row = me / ROW_THREADS;
+    float my_max = NEVER;
+    float my_sum = 0.0;
+
+    const uint chunk = me % CHUNKS;
+    const uint part = me / CHUNKS;
+    const uint row_part = part % ROW_PARTS;
+    const uint key_part = part / ROW_PARTS;
+    vec4 low_sums[PART_ROWS];
+    vec4 high_sums[PART_ROWS];
+    [[unroll]] for (uint i = 0; i < PART_ROWS; i++) {
+        low_sums[i] = vec4(0.0);
+        high_sums[i] = vec4(0.0);
+    }
+
+    for (uint block = key_begin; block < key_end; block += BLOCK_KEYS) {
+        [[unroll]] for (uint j = 0; j < KEYS; j++) {
+            const uint key = block + j * GROUP_SIZE + me;
+            const uint safe_key = min(key, key_end - 1);
+            float score[ROWS];
+            [[unroll]] for (uint r = 0; r < ROWS; r++)
+                score[r] = 0.0;
+            for (uint c = 0; c < CHUNKS; c++) {
+                vec4 low, high;
+                load_chunk(args.k, k_chunk_at(head_kv, safe_key, c, CHUNKS, args.n_ctx), low, high);
+                [[unroll]] for (uint r = 0; r < ROWS; r++) {
+                    const uint row = min(first_row + r, n_rows - 1);
+                    const uint head = head_kv * group + row % group;
+                    const uint q = ((row / group) * args.n_head + head) * (HEAD_DIM / 4) + c * 2;
+                    score[r] += dot(low, args.q.at[q]) + dot(high, args.q.at[q + 1]);
+                }
+            }
+            [[unroll]] for (uint r = 0; r < ROWS; r++) {
+                const uint row = min(first_row + r, n_rows - 1);
+                const bool seen = key < key_end && key <= pos + row / group;
+                weights[r * BLOCK_KEYS + j * GROUP_SIZE + me] = seen ? score[r] * args.scale : NEVER;
+            }
+        }
+        barrier();
+
+        float block_max = my_max;
+        for (uint i = me % ROW_THREADS; i < BLOCK_KEYS; i += ROW_THREADS)
+            block_max = max(block_max, weights[my_row * BLOCK_KEYS + i]);
+        block_max = row_reduce(block_max, true);
+        float block_sum = 0.0;
+        for (uint i = me % ROW_THREADS; i < BLOCK_KEYS; i += ROW_THREADS) {
+            const float score = weights[my_row * BLOCK_KEYS + i];
+            const float weight = score == NEVER ? 0.0 : exp(score - block_max);
+            weights[my_row * BLOCK_KEYS + i] = weight;
+            block_sum += weight;
+        }
+        const float rescale = my_max == NEVER ? 0.0 : exp(my_max - block_max);
+        my_sum = my_sum * rescale + row_reduce(block_sum, false);
+        my_max = block_max;
+        if (me % ROW_THREADS == 0)
+            row_rescale[my_row] = rescale;
+        barrier();
+
+        if (part < ROW_PARTS * KEY_PARTS) {
+            [[unroll]] for (uint i = 0; i < PART_ROWS; i++) {
+                const float by = row_rescale[min(row_part * PART_ROWS + i, ROWS - 1)];
+                low_sums[i] *= by;
+                high_sums[i] *= by;
+            }
+            const uint n_here = min(BLOCK_KEYS, key_end - block);
+            for (uint i = key_part; i < n_here; i += KEY_PARTS) {
+                vec4 low, high;
+                load_chunk(args.v, v_chunk_at(head_kv, block + i, chunk, CHUNKS, args.n_ctx), low,
+                           high);
+                [[unroll]] for (uint r = 0; r < PART_ROWS; r++) {
+                    const uint row = min(row_part * PART_ROWS + r, ROWS - 1);
+                    const float weight = weights[row * BLOCK_KEYS + i];
+                    low_sums[r] = fma(vec4(weight), low, low_sums[r]);
+                    high_sums[r] = fma(vec4(weight), high, high_sums[r]);
+                }
+            }
+        }
+        barrier();
+    }
+
+    if (me % ROW_THREADS == 0) {
+        row_sum[my_row] = my_sum;
+        row_max[my_row] = my_max;
+    }
+    if (part < ROW_PARTS * KEY_PARTS)
+        [[unroll]] for (uint i = 0; i < PART_ROWS; i++) {
+            const uint row = row_part * PART_ROWS + i;
+            if (row < ROWS)
+                [[unroll]] for (uint e = 0; e < 4; e++) {
+                    const uint at = (key_part * ROWS + row) * HEAD_DIM + chunk * KV_CHUNK + e;
+                    merged[at] = low_sums[i][e];
+                    merged[at + 4] = high_sums[i][e];
+                }
+        }
+    barrier();
+
+    for (uint i = me; i < ROWS * HEAD_DIM; i += GROUP_SIZE) {
+        const uint row = first_row + i / HEAD_DIM;
+        if (row >= n_rows)
+            break;
+        float sum = merged[i];
+        for (uint p = 1; p < KEY_PARTS; p++)
+            sum += merged[p * ROWS * HEAD_DIM + i];
+        const uint token = row / group;
+        const uint head = head_kv * group + row % group;
+        const uint d = i % HEAD_DIM;
+        if (args.n_splits == 1) {
+            const uint width = args.n_head * HEAD_DIM;
+            args.y.at[(token / args.tile * width + head * HEAD_DIM + d) * args.tile +
+                      token % args.tile] = sum / row_sum[i / HEAD_DIM];
+        } else {
+            const uint at = ((gl_WorkGroupID.z * args.max_tokens + token) * args.n_head + head) *
+                            (HEAD_DIM + 2);
+            args.partials.at[at + d] = sum;
+            if (d == 0) {
+                args.partials.at[at + HEAD_DIM] = row_max[i / HEAD_DIM];
+                args.partials.at[at + HEAD_DIM + 1] = row_sum[i / HEAD_DIM];
+            }
+        }
+    }
+}

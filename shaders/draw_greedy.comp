@@ -1,0 +1,73 @@
+// Draws the token with the largest logit, appends it and makes the next step: one token, or none
+// where the text ends, nothing remains to be drawn, or a logit was no finite number. One thread.
+
+#include "interface/argmax.h"
+
+layout(push_constant, scalar) uniform Args { draw_greedy_args args; };
+
+void stop(uint why)
+{
+    args.step.state.n_tokens = 0;
+    args.step.state.stop = why;
+    args.outbox.outbox.stop = why;
+}
+
+bool is_end(uint token)
+{
+    for (uint i = 0; i < min(args.inbox.inbox.n_end, STEP_END_TOKENS); i++)
+        if (args.inbox.inbox.end_tokens[i] == token)
+            return true;
+    return false;
+}
+
+void main()
+{
+    if (gl_LocalInvocationID.x != 0 || args.step.state.stop != STEP_RUNNING)
+        return;
+    const uint length = args.step.state.n_held;
+    if (args.step.state.remaining == 0 || length >= args.n_ctx) {
+        stop(STEP_STOP_LENGTH);
+        return;
+    }
+
+    float best = 0.0;
+    uint token = 0xffffffffu;
+    uint bad = 0;
+    uint low = args.outbox.outbox.hash_low;
+    uint high = args.outbox.outbox.hash_high;
+    for (uint i = 0; i < ARGMAX_PARTS; i++) {
+        const float candidate = args.parts.at[i].best;
+        const uint index = args.parts.at[i].index;
+        if (index != 0xffffffffu && (token == 0xffffffffu || candidate > best ||
+                                     (candidate == best && index < token))) {
+            best = candidate;
+            token = index;
+        }
+        bad += args.parts.at[i].bad_count;
+        low = low * 31u + args.parts.at[i].hash_low;
+        high = high * 31u + args.parts.at[i].hash_high;
+    }
+    args.outbox.outbox.hash_low = low;
+    args.outbox.outbox.hash_high = high;
+    if (bad != 0) {
+        args.outbox.outbox.bad_count = bad;
+        stop(STEP_STOP_NUMBERS);
+        return;
+    }
+
+    const uint n_out = args.step.state.n_out;
+    args.outbox.outbox.tokens[n_out % STEP_OUT_TOKENS] = token;
+    args.outbox.outbox.n_out = n_out + 1;
+    args.step.state.n_out = n_out + 1;
+    if (is_end(token)) {
+        stop(STEP_STOP_END);
+        return;
+    }
+    args.tokens.at[length] = token;
+    args.step.state.pos = length;
+    args.step.state.n_held = length + 1;
+    args.step.state.remaining -= 1;
+    args.step.state.n_tokens = 1;
+    if (args.step.state.remaining == 0)
+        stop(STEP_STOP_LENGTH);
+}

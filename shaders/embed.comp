@@ -1,0 +1,36 @@
+// y[t][c] = weights[tokens[pos + t]][c]: the rows of the step's tokens, dequantised.
+//
+// A thread takes one 16-byte chunk. Token ids are clamped: a pointer knows no bounds.
+
+#include "interface/embed.h"
+
+layout(push_constant, scalar) uniform Args { embed_args args; };
+
+#include "lib/weights.glsl"
+
+void main()
+{
+    const uint t = gl_WorkGroupID.y;
+    const uint chunk = gl_WorkGroupID.x * GROUP_SIZE + gl_LocalInvocationID.x;
+    const uint block = chunk / WEIGHT_CHUNKS;
+    if (t >= args.step.state.n_tokens || block >= args.n_cols / WEIGHT_BLOCK)
+        return;
+
+    const uint token = min(args.tokens.at[args.step.state.pos + t], args.n_vocab - 1);
+    weight_blocks w = weight_row(uvec2(args.weights), token, args.n_cols);
+    const uvec4 q = w.block[block].chunk[chunk % WEIGHT_CHUNKS * WEIGHT_TILE];
+#if WEIGHT_SCALED
+    weight_scale_groups s =
+        weight_row_scales(uvec2(args.weights), token, args.n_vocab, args.n_cols);
+    const float scale = weight_scale(s.group[block / 4].row[0], block % 4);
+#endif
+    [[unroll]] for (uint i = 0; i < WEIGHT_CHUNK_VEC4S; i++) {
+        vec4 v = weight_vec4(q, i);
+#if WEIGHT_SCALED
+        v *= scale;
+#endif
+        const uint at = t * args.n_cols + (chunk * WEIGHT_CHUNK_VEC4S + i) * 4;
+        [[unroll]] for (uint e = 0; e < 4; e++)
+            args.y.at[at + e] = v[e];
+    }
+}

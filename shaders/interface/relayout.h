@@ -1,0 +1,12 @@
+// What relayout.comp and runtime/ops/relayout.c agree on. Read by both compilers.
+#include "interface/interface.h"
+
+struct relayout_args {
+    LM_PTR(u32_in) from;    // in   rows as GGUF stores them, from row_begin on; 4 bytes more readable
+    LM_PTR(uvec4_out) to;   // out  the whole tensor in the layout of interface/weights.h
+    LM_PTR(uvec2_out) scales; // out  its plane of scales, where the format has one
+    uint row_begin;   // a multiple of 16
+    uint n_rows_here; // rows in `from`
+    uint n_cols;      // a multiple of 32
+    uint row_bytes;   // of a row in `from`, a multiple of 2
+};
