@@ -72,7 +72,7 @@ static bool check_architecture(const lm_gguf *gguf, lm_error *err)
                        KEY_EXPERTS);
     if (lm_gguf_n_tensors(gguf) == 0)
         return lm_fail(err, LM_BAD_FILE,
-                       "the file holds a vocabulary and no weights: "
+                       "the file holds a vocabulary and no tensors: "
                        "it can split text into tokens, but not continue it");
     return true;
 }
