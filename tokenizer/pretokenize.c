@@ -7,7 +7,7 @@ struct glyph {
     size_t size; // 0 at the end of the text
     lm_unicode_class class;
     bool newline;
-    bool space; // white space that is no newline
+    bool space; // white space, newlines included
     bool wide;  // in the fourth split's ranges
 };
 
@@ -23,7 +23,7 @@ static struct glyph glyph_at(lm_text text, size_t at)
     g.size = size;
     g.class = lm_unicode_class_of(code_point);
     g.newline = code_point == '\r' || code_point == '\n';
-    g.space = !g.newline && lm_unicode_is_space(code_point);
+    g.space = lm_unicode_is_space(code_point);
     g.wide = (code_point >= 0x800 && code_point <= 0x9fa5) ||
              (code_point >= 0xac00 && code_point <= 0xd7ff);
     return g;
