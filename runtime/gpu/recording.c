@@ -12,7 +12,7 @@ struct lm_recording {
     const char *name; // borrowed
     VkCommandBuffer *pieces;
     size_t n_pieces, piece_room;
-    lm_module *ops; // owned
+    lm_recorded_op *ops; // owned
     size_t n_ops, op_room;
     size_t n_barriers;
     VkQueryPool times; // two for each op; null without timestamps
@@ -138,11 +138,11 @@ static bool fits(lm_recording *it, const lm_dispatch *dispatch)
     return it->mistake.status == LM_OK;
 }
 
-static bool remember_op(lm_recording *it, lm_module module)
+static bool remember_op(lm_recording *it, const lm_dispatch *dispatch)
 {
     if (it->n_ops == it->op_room) {
-        const size_t room = it->op_room ? it->op_room * 2 : 256;
-        lm_module *larger = realloc(it->ops, room * sizeof *larger);
+        const size_t room = it->op_room ? it->op_room * 2 : 64;
+        lm_recorded_op *larger = realloc(it->ops, room * sizeof *larger);
         if (!larger) {
             lm_recording_fail(it, LM_NO_MEMORY, "out of memory for the list of ops");
             return false;
@@ -150,7 +150,11 @@ static bool remember_op(lm_recording *it, lm_module module)
         it->ops = larger;
         it->op_room = room;
     }
-    it->ops[it->n_ops++] = module;
+    lm_recorded_op *op = &it->ops[it->n_ops++];
+    op->pipeline = dispatch->pipeline;
+    op->args_bytes = dispatch->args_bytes;
+    memcpy(op->groups, dispatch->groups, sizeof op->groups);
+    memcpy(op->args, dispatch->args, dispatch->args_bytes);
     return true;
 }
 
@@ -171,7 +175,7 @@ void lm_recording_dispatch(lm_recording *it, const lm_dispatch *dispatch)
         it->mistake = err;
         return;
     }
-    if (!open_piece(it) || !remember_op(it, dispatch->pipeline.module))
+    if (!open_piece(it) || !remember_op(it, dispatch))
         return;
     const bool needed = lm_hazards_add(&it->hazards, dispatch->accesses, dispatch->n_accesses);
     if (needed || it->gpu->serial_barriers) {
@@ -247,9 +251,9 @@ size_t lm_recording_n_barriers(const lm_recording *it)
     return it->n_barriers;
 }
 
-lm_module lm_recording_op_module(const lm_recording *it, size_t op)
+const lm_recorded_op *lm_recording_op(const lm_recording *it, size_t op)
 {
-    return it->ops[op];
+    return &it->ops[op];
 }
 
 bool lm_recording_times(lm_recording *it, uint64_t *ns, lm_error *err)

@@ -26,6 +26,14 @@ typedef struct lm_dispatch {
     size_t n_accesses;
 } lm_dispatch;
 
+// An op as it was recorded: the list of these is the step, for another executor or a checker.
+typedef struct lm_recorded_op {
+    lm_pipeline_key pipeline;
+    uint32_t groups[3];
+    uint32_t args_bytes;
+    unsigned char args[128];
+} lm_recorded_op;
+
 // `name` is borrowed and shown in errors.
 lm_recording *lm_recording_begin(lm_gpu *gpu, const char *name, lm_error *err);
 
@@ -50,8 +58,8 @@ size_t lm_recording_n_pieces(const lm_recording *recording);
 const VkCommandBuffer *lm_recording_pieces(const lm_recording *recording);
 
 size_t lm_recording_n_ops(const lm_recording *recording);
-size_t lm_recording_n_barriers(const lm_recording *recording); // inside pieces
-lm_module lm_recording_op_module(const lm_recording *recording, size_t op);
+size_t lm_recording_n_barriers(const lm_recording *recording);                   // inside pieces
+const lm_recorded_op *lm_recording_op(const lm_recording *recording, size_t op); // borrowed
 
 // Time each op took in the last run, in nanoseconds [n_ops]; false where the device was opened
 // without timestamps or has none.

@@ -1,0 +1,251 @@
+// Generations: draw a token, show its text, evaluate it, until something says stop.
+
+#include "gen/objects.h"
+
+#include "base/clock.h"
+#include "interface/step.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *lm_finish_name(lm_finish finish)
+{
+    static const char *const names[] = {"none", "end", "stop", "length", "context", "cancelled"};
+    return names[finish];
+}
+
+bool lm_text_buffer_append(lm_text_buffer *buffer, lm_text text)
+{
+    if (buffer->size + text.size > buffer->room) {
+        const size_t room = (buffer->size + text.size) * 2 + 256;
+        char *larger = realloc(buffer->at, room);
+        if (!larger)
+            return false;
+        buffer->at = larger;
+        buffer->room = room;
+    }
+    if (text.size > 0)
+        memcpy(buffer->at + buffer->size, text.at, text.size);
+    buffer->size += text.size;
+    return true;
+}
+
+// The tokens that end a text, for the device.
+static void fill_end_tokens(const lm_session *session, struct step_inbox *inbox)
+{
+    const lm_tokenizer *tokenizer = session->model->tokenizer;
+    inbox->n_end = 0;
+    for (size_t i = 0; i < lm_tokenizer_n_vocab(tokenizer); i++)
+        if (inbox->n_end < STEP_END_TOKENS && lm_tokenizer_is_end(tokenizer, (lm_token)i))
+            inbox->end_tokens[inbox->n_end++] = (uint32_t)i;
+}
+
+static bool check_params(const lm_session *session, const lm_generation_params *params,
+                         lm_error *err)
+{
+    if (session->generation)
+        return lm_fail(err, LM_BAD_ARGUMENT, "a generation is under way on this session");
+    if (session->n_tokens == 0)
+        return lm_fail(err, LM_BAD_ARGUMENT, "the session holds no tokens to continue");
+    if (params->temperature != 0.0f)
+        return lm_fail(err, LM_UNSUPPORTED,
+                       "a temperature of %g is not supported yet: only 0, greedy",
+                       (double)params->temperature);
+    return true;
+}
+
+lm_generation *lm_generation_begin(lm_session *session, const lm_generation_params *params,
+                                   lm_error *err)
+{
+    if (!check_params(session, params, err))
+        return NULL;
+    lm_generation *it = calloc(1, sizeof *it);
+    if (!it) {
+        lm_fail(err, LM_NO_MEMORY, "out of memory for a generation");
+        return NULL;
+    }
+    it->session = session;
+    it->stop = lm_stop_create(params->stops, params->n_stops, err);
+    if (!it->stop) {
+        lm_generation_end(&it);
+        return NULL;
+    }
+    it->ignore_end = params->ignore_end;
+    const uint32_t room = session->ctx_tokens - session->n_tokens;
+    it->max_tokens = params->max_tokens;
+    it->limit = params->max_tokens && params->max_tokens < room ? params->max_tokens : room;
+    it->n_base = session->n_tokens;
+    it->start_ns = lm_clock_ns();
+    session->generation = it;
+    session->stats.decode_ns = 0;
+    session->stats.decode_tokens = 0;
+    atomic_store(&session->cancelled, false);
+    return it;
+}
+
+void lm_generation_end(lm_generation **gen)
+{
+    lm_generation *it = *gen;
+    if (!it)
+        return;
+    if (it->session->generation == it)
+        it->session->generation = NULL;
+    lm_stop_destroy(&it->stop);
+    free(it->text.at);
+    free(it);
+    *gen = NULL;
+}
+
+static bool fail_session(lm_generation *it, lm_error *err)
+{
+    it->is_over = true;
+    lm_session_clear(it->session);
+    return lm_fail_while(err, "generating token %" PRIu32, it->n_seen + 1);
+}
+
+// Sets the device's state for drawing after the last token.
+static bool start(lm_generation *it, lm_error *err)
+{
+    lm_session *session = it->session;
+    struct step_inbox *inbox = lm_arena_map(session->memory.shared, session->memory.inbox);
+    inbox->pos = session->n_tokens;
+    inbox->n_tokens = 0;
+    inbox->remaining = it->limit;
+    inbox->n_end = 0;
+    if (!it->ignore_end)
+        fill_end_tokens(session, inbox);
+    lm_pending pending;
+    if (!lm_steps_start(session->steps, &pending, err) ||
+        !lm_steps_advance(session->steps, &pending, 0, err))
+        return false;
+    it->is_started = true;
+    return true;
+}
+
+// One submit of decoding: several whole steps where they are short, else a part of one.
+static bool decode(lm_generation *it, lm_error *err)
+{
+    lm_session *session = it->session;
+    if (!it->pending.step &&
+        !lm_steps_decode(session->steps, session->n_tokens + 1, &it->pending, err))
+        return false;
+    const uint32_t left = it->limit - it->n_seen;
+    uint32_t repeats =
+        it->pending.next_piece == 0 ? lm_steps_repeats(session->steps, &it->pending) : 0;
+    if (repeats > left)
+        repeats = left;
+    if (repeats > 1)
+        return lm_steps_repeat(session->steps, &it->pending, repeats, err);
+    // The first token is shown before it is evaluated: its piece goes alone.
+    const size_t limit = it->n_seen == 0 && it->pending.next_piece == 0 ? 1 : 0;
+    return lm_steps_advance(session->steps, &it->pending, limit, err);
+}
+
+// Appends the text of a drawn token to the event. True when a stop text is complete.
+static bool show(lm_generation *it, lm_token token, lm_event *event, bool *failed)
+{
+    const lm_tokenizer *tokenizer = it->session->model->tokenizer;
+    lm_text bytes = {"", 0};
+    if ((size_t)token < lm_tokenizer_n_vocab(tokenizer))
+        bytes = lm_tokenizer_bytes(tokenizer, token);
+    lm_text shown;
+    const bool stopped = lm_stop_push(it->stop, bytes, &shown, failed);
+    if (*failed || !lm_text_buffer_append(&it->text, shown)) {
+        *failed = true;
+        return false;
+    }
+    event->text_bytes = it->text.size;
+    return stopped;
+}
+
+// Takes the tokens that the device has drawn since the last look.
+static bool collect(lm_generation *it, lm_event *event, lm_error *err)
+{
+    lm_session *session = it->session;
+    const struct step_outbox *outbox = lm_arena_map(session->memory.shared, session->memory.outbox);
+    const uint32_t n_out = outbox->n_out;
+    if (outbox->stop == STEP_STOP_NUMBERS) {
+        lm_fail(err, LM_BAD_NUMBERS,
+                "%" PRIu32 " of the logits after token %" PRIu32 " are no finite numbers",
+                outbox->bad_count, session->n_tokens);
+        return false;
+    }
+    while (it->n_drawn < n_out && it->finish == LM_FINISH_NONE) {
+        const uint32_t token = outbox->tokens[it->n_drawn % STEP_OUT_TOKENS];
+        it->n_drawn++;
+        if (outbox->stop == STEP_STOP_END && it->n_drawn == n_out) {
+            it->finish = LM_FINISH_END;
+            break;
+        }
+        session->tokens[session->n_tokens++] = (lm_token)token;
+        it->n_seen++;
+        event->n_tokens++;
+        bool failed = false;
+        if (show(it, (lm_token)token, event, &failed))
+            it->finish = LM_FINISH_STOP;
+        if (failed)
+            return lm_fail(err, LM_NO_MEMORY, "out of memory for generated text");
+    }
+    session->stats.logits_hash = (uint64_t)outbox->hash_high << 32 | outbox->hash_low;
+    if (it->finish == LM_FINISH_NONE && outbox->stop == STEP_STOP_LENGTH)
+        it->finish =
+            it->max_tokens && it->n_seen >= it->max_tokens ? LM_FINISH_LENGTH : LM_FINISH_CONTEXT;
+    return true;
+}
+
+// Books what a finished step evaluated: every token drawn whose evaluation was not stopped.
+static void settle(lm_generation *it)
+{
+    lm_session *session = it->session;
+    if (!lm_pending_is_done(&it->pending) || !it->pending.step)
+        return;
+    it->pending = (lm_pending){0};
+    const struct step_outbox *outbox = lm_arena_map(session->memory.shared, session->memory.outbox);
+    const uint32_t n_evaluated =
+        it->n_base + outbox->n_out - (outbox->stop != STEP_RUNNING && outbox->n_out > 0);
+    session->stats.evaluated += n_evaluated - session->n_evaluated;
+    session->n_evaluated = n_evaluated < session->n_tokens ? n_evaluated : session->n_tokens;
+    session->logits_at = n_evaluated == session->n_tokens ? n_evaluated : 0;
+}
+
+static void finish(lm_generation *it, lm_event *event)
+{
+    if (it->finish != LM_FINISH_STOP && lm_text_buffer_append(&it->text, lm_stop_flush(it->stop)))
+        event->text_bytes = it->text.size;
+    event->finish = it->finish;
+    it->is_over = true;
+    it->session->generation = NULL;
+}
+
+bool lm_generation_next(lm_generation *it, lm_event *event, lm_error *err)
+{
+    lm_session *session = it->session;
+    *event = (lm_event){0};
+    it->text.size = 0;
+    if (it->is_over)
+        return lm_fail(err, LM_BAD_ARGUMENT, "the generation is over");
+    if (atomic_load(&session->cancelled)) {
+        it->finish = LM_FINISH_CANCELLED;
+    } else if (!it->is_started && session->logits_at != session->n_tokens) {
+        bool done = false;
+        if (!lm_session_catch_up(session, &done, err))
+            return fail_session(it, err);
+        return true;
+    } else {
+        if (!it->is_started && !start(it, err))
+            return fail_session(it, err);
+        if (!decode(it, err) || !collect(it, event, err))
+            return fail_session(it, err);
+        settle(it);
+    }
+    const uint64_t now = lm_clock_ns();
+    if (it->n_seen > 0 && session->stats.first_token_ns == 0)
+        session->stats.first_token_ns = now - session->sync_start_ns;
+    session->stats.decode_ns = now - it->start_ns;
+    session->stats.decode_tokens = it->n_seen;
+    if (it->finish != LM_FINISH_NONE)
+        finish(it, event);
+    event->text = it->text.at;
+    return true;
+}

@@ -1,0 +1,126 @@
+// What stands behind the opaque types of lm.h, for the files of this layer only.
+
+#ifndef LM_GEN_OBJECTS_H
+#define LM_GEN_OBJECTS_H
+
+#include "gen/steps.h"
+#include "gen/stop.h"
+#include "gpu/gpu.h"
+#include "gpu/memory.h"
+#include "lm.h"
+#include "model/forward.h"
+#include "model/weights.h"
+
+#include <stdatomic.h>
+
+#define LM_DEFAULT_CTX 4096
+
+struct lm_device {
+    lm_gpu *gpu; // owned
+    lm_device_info info;
+};
+
+struct lm_model {
+    lm_device *device; // borrowed
+    lm_config config;
+    lm_model_info info;
+    lm_weights *weights;     // owned
+    lm_tokenizer *tokenizer; // owned
+    uint32_t ctx_tokens;     // the most a session may have
+    uint64_t load_ns;
+};
+
+// Text that grows; its memory is kept from event to event.
+typedef struct lm_text_buffer {
+    char *at; // owned
+    size_t size, room;
+} lm_text_buffer;
+bool lm_text_buffer_append(lm_text_buffer *buffer, lm_text text);
+
+// The device memory of a session and what lies where in it.
+typedef struct lm_session_memory {
+    lm_arena *kv;      // owned
+    lm_arena *scratch; // owned
+    lm_arena *shared;  // owned, host-visible
+    uint32_t kv_first; // tensors of kv: K and V of layer l are kv_first + 2 l and the next
+    uint32_t scratch_first;
+    uint32_t step, tokens, cos_sin;   // tensors of scratch
+    uint32_t inbox, outbox, readback; // tensors of shared
+    uint32_t n_ctx;                   // capacity rounded up to 16
+    uint32_t max_chunk;               // most tokens of a step
+    uint32_t max_splits;
+} lm_session_memory;
+
+struct lm_session {
+    lm_model *model; // borrowed
+    uint32_t ctx_tokens;
+    lm_session_memory memory;
+    lm_kv_layer *kv; // owned, [n_layer]
+    lm_scratch scratch;
+    lm_timeline_memory timeline;
+    lm_steps *steps;  // owned
+    lm_token *tokens; // owned, [ctx_tokens]: the timeline as the caller sees it
+    uint32_t n_tokens;
+    uint32_t n_evaluated; // of these, whose K and V are in the cache
+    uint32_t logits_at;   // the logits on the device follow this many tokens; 0: none
+    float *logits;        // owned, [n_vocab]: read back
+    uint32_t logits_read_at;
+    uint32_t sync_target; // tokens that a begun sync wants; 0: none under way
+    uint64_t sync_start_ns;
+    lm_pending pending;        // the prefill step under way
+    uint32_t chunk;            // its tokens
+    uint64_t first_submit;     // the device's count when the session was created
+    lm_generation *generation; // borrowed; NULL: none
+    atomic_bool cancelled;
+    lm_session_stats stats;
+};
+
+struct lm_generation {
+    lm_session *session; // borrowed
+    lm_stop *stop;       // owned
+    uint32_t max_tokens; // as asked for; 0: none
+    uint32_t limit;      // tokens that may be drawn
+    bool ignore_end;
+    bool is_started;     // the device's state is set
+    lm_pending pending;  // the decode step under way
+    uint32_t n_drawn;    // tokens taken from the outbox, the end token included
+    uint32_t n_seen;     // of these, appended to the session
+    uint32_t n_base;     // tokens of the session when it began
+    lm_text_buffer text; // of the event being made
+    lm_finish finish;    // NONE while it goes on
+    bool is_over;        // the last event was given
+    uint64_t start_ns;
+};
+
+// Plans the memory of one session. Creates the arenas in `memory` without allocating.
+bool lm_session_memory_plan(lm_session_memory *memory, lm_gpu *gpu, const lm_config *config,
+                            uint32_t ctx_tokens, bool kv_f32, lm_error *err);
+void lm_session_memory_finish(lm_session_memory *memory);
+
+// Opens the source of a model and its config; *gguf is NULL for a synthetic one.
+typedef struct lm_opened {
+    lm_gguf *gguf;     // owned
+    lm_source *source; // owned; NULL for a file without tensors
+    lm_config config;
+    lm_format format; // of most weights
+} lm_opened;
+bool lm_opened_init(lm_opened *opened, const lm_model_params *params, lm_error *err);
+void lm_opened_finish(lm_opened *opened);
+void lm_opened_info(const lm_opened *opened, lm_model_info *info);
+
+// The context that `params` asks for, checked against the model's.
+bool lm_choose_ctx(const lm_config *config, uint32_t wanted, uint32_t *ctx_tokens, lm_error *err);
+
+// Makes the plan of an opened model.
+bool lm_plan_opened(lm_gpu *gpu, const lm_opened *opened, uint32_t ctx_tokens, bool kv_f32,
+                    lm_plan *plan, lm_error *err);
+
+// Evaluates what the session holds but has not evaluated, or, if everything is, its last token
+// again, so that the logits on the device follow the last token. At most one submit; *done says
+// whether that was all.
+bool lm_session_catch_up(lm_session *session, bool *done, lm_error *err);
+
+// Empties the session after a failure.
+void lm_session_clear(lm_session *session);
+
+#endif

@@ -1,0 +1,334 @@
+#include "gen/steps.h"
+
+#include "base/clock.h"
+#include "interface/step.h"
+
+#include <stdlib.h>
+
+#define SUBMIT_NS   50000000u // what one submit should last
+#define MAX_REPEATS 8         // steps in one submit: a stop is seen by the host only after it
+#define MIN_BUCKET  256       // shortest context that recordings tell apart
+
+enum step_kind { STEP_PREFILL, STEP_START, STEP_DECODE, STEP_READ };
+
+struct step_key {
+    enum step_kind kind;
+    uint32_t n_tokens;
+    uint32_t n_splits;
+    bool logits;
+};
+
+struct lm_step {
+    struct step_key key;
+    lm_recording *recording; // owned
+    uint64_t *piece_ns;      // owned, [n_pieces]: what a piece takes, 0 while unknown
+    struct lm_step *next;
+};
+
+struct lm_steps {
+    lm_gpu *gpu;
+    const lm_config *config;
+    const lm_weights *weights;
+    const lm_scratch *scratch;
+    const lm_timeline_memory *memory;
+    uint32_t max_chunk;
+    struct lm_step *first; // owned list
+};
+
+uint32_t lm_steps_max_chunk(const lm_gpu *gpu)
+{
+    // Longer steps read the weights less often; on software they only make cancelling slower.
+    return lm_gpu_is_software(gpu) ? 128 : STEP_MAX_TOKENS;
+}
+
+uint32_t lm_steps_splits(const lm_gpu *gpu, const lm_config *config, uint32_t n_tokens,
+                         uint32_t ctx_tokens)
+{
+    if (n_tokens > LM_SPLIT_TOKENS)
+        return 1;
+    const uint32_t rows = n_tokens * (config->n_head / config->n_head_kv);
+    const uint32_t groups = config->n_head_kv * ((rows + 15) / 16);
+    const uint32_t wanted = lm_gpu_is_software(gpu) ? 8 : 256;
+    const uint32_t most = ctx_tokens / MIN_BUCKET < 32 ? ctx_tokens / MIN_BUCKET : 32;
+    const uint32_t splits = wanted / groups < most ? wanted / groups : most;
+    return splits > 1 ? splits : 1;
+}
+
+lm_steps *lm_steps_create(lm_gpu *gpu, const lm_config *config, const lm_weights *weights,
+                          const lm_scratch *scratch, const lm_timeline_memory *memory,
+                          uint32_t max_chunk, lm_error *err)
+{
+    lm_steps *it = calloc(1, sizeof *it);
+    if (!it) {
+        lm_fail(err, LM_NO_MEMORY, "out of memory for steps");
+        return NULL;
+    }
+    it->gpu = gpu;
+    it->config = config;
+    it->weights = weights;
+    it->scratch = scratch;
+    it->memory = memory;
+    it->max_chunk = max_chunk;
+    return it;
+}
+
+static void destroy_step(struct lm_step *step)
+{
+    lm_recording_destroy(&step->recording);
+    free(step->piece_ns);
+    free(step);
+}
+
+void lm_steps_destroy(lm_steps **steps)
+{
+    lm_steps *it = *steps;
+    if (!it)
+        return;
+    while (it->first) {
+        struct lm_step *step = it->first;
+        it->first = step->next;
+        destroy_step(step);
+    }
+    free(it);
+    *steps = NULL;
+}
+
+// The size of the recording that takes `n` tokens: 1, 8, 16, 32, 64, ...
+static uint32_t round_tokens(uint32_t n)
+{
+    if (n <= 1)
+        return 1;
+    uint32_t rounded = 8;
+    while (rounded < n)
+        rounded *= 2;
+    return rounded;
+}
+
+static uint32_t round_ctx(const lm_steps *it, uint32_t n_held)
+{
+    uint32_t rounded = MIN_BUCKET;
+    while (rounded < n_held && rounded < it->memory->n_ctx)
+        rounded *= 2;
+    return rounded < it->memory->n_ctx ? rounded : it->memory->n_ctx;
+}
+
+uint32_t lm_steps_chunk(const lm_steps *it, uint32_t n_tokens)
+{
+    return n_tokens < it->max_chunk ? n_tokens : it->max_chunk;
+}
+
+static void record_begin(lm_steps *it, lm_recording *rec)
+{
+    lm_op_step_begin(rec, &(lm_step_begin){
+                              .inbox = it->memory->inbox,
+                              .step = it->memory->step,
+                              .outbox = it->memory->outbox,
+                              .tokens = it->memory->tokens,
+                              .n_ctx = it->memory->n_ctx,
+                              .n_vocab = it->config->n_vocab,
+                          });
+}
+
+static void record_draw(lm_steps *it, lm_recording *rec)
+{
+    lm_op_draw_greedy(rec, &(lm_draw_greedy){
+                               .logits = it->scratch->logits,
+                               .parts = it->scratch->parts,
+                               .inbox = it->memory->inbox,
+                               .step = it->memory->step,
+                               .outbox = it->memory->outbox,
+                               .tokens = it->memory->tokens,
+                               .n_vocab = it->config->n_vocab,
+                               .n_ctx = it->memory->n_ctx,
+                           });
+}
+
+static void record(lm_steps *it, lm_recording *rec, const struct step_key *key, uint64_t readback)
+{
+    const lm_forward forward = {
+        .config = it->config,
+        .weights = it->weights,
+        .scratch = it->scratch,
+        .memory = it->memory,
+        .n_tokens = key->n_tokens,
+        .n_splits = key->n_splits,
+        .logits = key->logits,
+    };
+    switch (key->kind) {
+    case STEP_PREFILL:
+        record_begin(it, rec);
+        lm_forward_record(rec, &forward);
+        break;
+    case STEP_START:
+        record_begin(it, rec);
+        break;
+    case STEP_DECODE:
+        record_draw(it, rec);
+        lm_recording_cut(rec); // the first token can be shown before it is evaluated
+        lm_forward_record(rec, &forward);
+        break;
+    case STEP_READ:
+        lm_op_copy(rec, &(lm_copy){.from = it->scratch->logits,
+                                   .to = readback,
+                                   .size_bytes = ((uint64_t)it->config->n_vocab + 3) / 4 * 16});
+        break;
+    }
+}
+
+static struct lm_step *create_step(lm_steps *it, const struct step_key *key, uint64_t readback,
+                                   lm_error *err)
+{
+    struct lm_step *step = calloc(1, sizeof *step);
+    if (!step) {
+        lm_fail(err, LM_NO_MEMORY, "out of memory for a step");
+        return NULL;
+    }
+    step->key = *key;
+    step->recording = lm_recording_begin(it->gpu, "a step", err);
+    if (!step->recording)
+        goto fail;
+    record(it, step->recording, key, readback);
+    if (!lm_recording_end(step->recording, err))
+        goto fail;
+    step->piece_ns = calloc(lm_recording_n_pieces(step->recording), sizeof *step->piece_ns);
+    if (!step->piece_ns) {
+        lm_fail(err, LM_NO_MEMORY, "out of memory for a step");
+        goto fail;
+    }
+    step->next = it->first;
+    it->first = step;
+    return step;
+fail:
+    destroy_step(step);
+    return NULL;
+}
+
+static bool begin(lm_steps *it, const struct step_key *key, uint64_t readback, lm_pending *pending,
+                  lm_error *err)
+{
+    *pending = (lm_pending){0};
+    for (struct lm_step *step = it->first; step && !pending->step; step = step->next)
+        if (step->key.kind == key->kind && step->key.n_tokens == key->n_tokens &&
+            step->key.n_splits == key->n_splits && step->key.logits == key->logits)
+            pending->step = step;
+    if (!pending->step)
+        pending->step = create_step(it, key, readback, err);
+    return pending->step != NULL;
+}
+
+bool lm_steps_prefill(lm_steps *it, uint32_t n_tokens, uint32_t n_held, bool logits,
+                      lm_pending *pending, lm_error *err)
+{
+    uint32_t n = round_tokens(n_tokens);
+    if (n > it->max_chunk)
+        n = it->max_chunk;
+    const struct step_key key = {
+        .kind = STEP_PREFILL,
+        .n_tokens = n,
+        .n_splits = lm_steps_splits(it->gpu, it->config, n, round_ctx(it, n_held)),
+        .logits = logits,
+    };
+    return begin(it, &key, 0, pending, err);
+}
+
+bool lm_steps_start(lm_steps *it, lm_pending *pending, lm_error *err)
+{
+    return begin(it, &(struct step_key){.kind = STEP_START}, 0, pending, err);
+}
+
+bool lm_steps_decode(lm_steps *it, uint32_t n_held, lm_pending *pending, lm_error *err)
+{
+    const struct step_key key = {
+        .kind = STEP_DECODE,
+        .n_tokens = 1,
+        .n_splits = lm_steps_splits(it->gpu, it->config, 1, round_ctx(it, n_held)),
+        .logits = true,
+    };
+    return begin(it, &key, 0, pending, err);
+}
+
+bool lm_steps_read_logits(lm_steps *it, uint64_t readback, lm_pending *pending, lm_error *err)
+{
+    return begin(it, &(struct step_key){.kind = STEP_READ}, readback, pending, err);
+}
+
+// Pieces that have been measured are scaled to the new measurement, half and half with the old.
+static void learn(struct lm_step *step, size_t from, size_t to, uint64_t expected, uint64_t took)
+{
+    for (size_t i = from; i < to; i++) {
+        const uint64_t old = step->piece_ns[i];
+        const double now = old && expected ? (double)old * (double)took / (double)expected
+                                           : (double)took / (double)(to - from);
+        step->piece_ns[i] = (old ? old / 2 + (uint64_t)now / 2 : (uint64_t)now) + 1;
+    }
+}
+
+bool lm_steps_advance(lm_steps *it, lm_pending *pending, size_t limit, lm_error *err)
+{
+    struct lm_step *step = pending->step;
+    const size_t n_pieces = lm_recording_n_pieces(step->recording);
+    const size_t from = pending->next_piece;
+    const size_t end = limit && limit < n_pieces ? limit : n_pieces;
+    size_t to = from;
+    uint64_t expected = 0;
+    // A piece of unknown length goes alone.
+    while (to < end && (to == from || (step->piece_ns[to] && step->piece_ns[from] &&
+                                       expected + step->piece_ns[to] <= SUBMIT_NS)))
+        expected += step->piece_ns[to++];
+    const lm_batch batch = {lm_recording_pieces(step->recording) + from, (uint32_t)(to - from)};
+    const uint64_t start = lm_clock_ns();
+    uint64_t value = 0;
+    if (!lm_gpu_submit(it->gpu, &batch, 1, &value, err) || !lm_gpu_wait(it->gpu, value, err))
+        return false;
+    learn(step, from, to, expected, lm_clock_ns() - start);
+    pending->next_piece = to;
+    return true;
+}
+
+static uint64_t whole_ns(const struct lm_step *step)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < lm_recording_n_pieces(step->recording); i++) {
+        if (step->piece_ns[i] == 0)
+            return UINT64_MAX;
+        sum += step->piece_ns[i];
+    }
+    return sum;
+}
+
+uint32_t lm_steps_repeats(const lm_steps *it, const lm_pending *pending)
+{
+    (void)it;
+    const uint64_t one = whole_ns(pending->step);
+    if (one > SUBMIT_NS)
+        return 0;
+    const uint64_t n = SUBMIT_NS / one;
+    return n < MAX_REPEATS ? (uint32_t)n : MAX_REPEATS;
+}
+
+bool lm_steps_repeat(lm_steps *it, lm_pending *pending, uint32_t n, lm_error *err)
+{
+    struct lm_step *step = pending->step;
+    const size_t n_pieces = lm_recording_n_pieces(step->recording);
+    lm_batch batches[MAX_REPEATS];
+    for (uint32_t i = 0; i < n && i < MAX_REPEATS; i++)
+        batches[i] = (lm_batch){lm_recording_pieces(step->recording), (uint32_t)n_pieces};
+    const uint64_t expected = whole_ns(step);
+    const uint64_t start = lm_clock_ns();
+    uint64_t value = 0;
+    if (!lm_gpu_submit(it->gpu, batches, n, &value, err) || !lm_gpu_wait(it->gpu, value, err))
+        return false;
+    learn(step, 0, n_pieces, expected, (lm_clock_ns() - start) / n);
+    pending->next_piece = n_pieces;
+    return true;
+}
+
+bool lm_pending_is_done(const lm_pending *pending)
+{
+    return !pending->step || pending->next_piece == lm_recording_n_pieces(pending->step->recording);
+}
+
+lm_recording *lm_pending_recording(const lm_pending *pending)
+{
+    return pending->step->recording;
+}

@@ -1,0 +1,66 @@
+// The recordings of a session's steps, and how much of them goes into one submit.
+//
+// A recording is made on first use for a number of tokens, a length of context (in powers of two)
+// and with or without logits, and kept. A submit takes as many pieces as are expected to last
+// about 50 ms: short enough that a desktop stays smooth and a cancel is felt at once. Timing moves
+// only these cuts, never what is computed.
+
+#ifndef LM_GEN_STEPS_H
+#define LM_GEN_STEPS_H
+
+#include "model/forward.h"
+
+typedef struct lm_steps lm_steps;
+
+// A step that is being submitted piece by piece.
+typedef struct lm_pending {
+    struct lm_step *step; // borrowed from the steps; NULL: none
+    size_t next_piece;
+} lm_pending;
+
+// The most tokens of one step on this device, at most STEP_MAX_TOKENS.
+uint32_t lm_steps_max_chunk(const lm_gpu *gpu);
+
+// Into how many parts attention splits its keys for a context of `ctx_tokens`.
+uint32_t lm_steps_splits(const lm_gpu *gpu, const lm_config *config, uint32_t n_tokens,
+                         uint32_t ctx_tokens);
+
+// All is borrowed and must outlive the steps.
+lm_steps *lm_steps_create(lm_gpu *gpu, const lm_config *config, const lm_weights *weights,
+                          const lm_scratch *scratch, const lm_timeline_memory *memory,
+                          uint32_t max_chunk, lm_error *err);
+void lm_steps_destroy(lm_steps **steps);
+
+// How many of `n_tokens` the next step takes.
+uint32_t lm_steps_chunk(const lm_steps *steps, uint32_t n_tokens);
+
+// Begins a prefill step of `n_tokens` (as lm_steps_chunk() said) from what the inbox holds; the
+// timeline has `n_held` tokens after it.
+bool lm_steps_prefill(lm_steps *steps, uint32_t n_tokens, uint32_t n_held, bool logits,
+                      lm_pending *pending, lm_error *err);
+
+// Begins the start of a generation: the state is taken from the inbox, nothing is evaluated.
+bool lm_steps_start(lm_steps *steps, lm_pending *pending, lm_error *err);
+
+// Begins a decode step: draw a token from the logits, evaluate it.
+bool lm_steps_decode(lm_steps *steps, uint32_t n_held, lm_pending *pending, lm_error *err);
+
+// Begins copying the logits to where the host can read them.
+bool lm_steps_read_logits(lm_steps *steps, uint64_t readback, lm_pending *pending, lm_error *err);
+
+// Submits the next pieces and waits. At least one; not beyond piece `limit` (0: all).
+bool lm_steps_advance(lm_steps *steps, lm_pending *pending, size_t limit, lm_error *err);
+
+// Submits the whole step `n` times in one call and waits. Only at its beginning.
+bool lm_steps_repeat(lm_steps *steps, lm_pending *pending, uint32_t n, lm_error *err);
+
+// How many times the whole step fits into one submit by what is known of its time: 0 when it does
+// not fit or nothing is known yet.
+uint32_t lm_steps_repeats(const lm_steps *steps, const lm_pending *pending);
+
+bool lm_pending_is_done(const lm_pending *pending);
+
+// The recording of a pending step, for tests and measurements. Borrowed.
+lm_recording *lm_pending_recording(const lm_pending *pending);
+
+#endif
