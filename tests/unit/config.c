@@ -80,6 +80,8 @@ static void write_file(lm_gguf_writer *w, const struct file *file)
     put_f32(w, file, "llama.rope.freq_base", 100000);
     put_text(w, file, "llama.rope.scaling.type", "linear");
     put_f32(w, file, "llama.rope.scaling.factor", 4);
+    const lm_text tokens[] = {{"a", 1}, {"b", 1}};
+    lm_gguf_write_texts(w, "tokenizer.ggml.tokens", tokens, 2);
     if (file->key && file->text)
         lm_gguf_write_text(w, file->key, lm_text_of(file->text));
     else if (file->key && file->f32 != 0)
@@ -255,6 +257,8 @@ static void contradictions_name_both_sides(void **state)
     (void)state;
     refused(LM_BAD_FILE, "llama.vocab_size", "token_embd.weight",
             (struct file){.key = "llama.vocab_size", .u32 = 32000});
+    refused(LM_BAD_FILE, "tokenizer.ggml.tokens", "token_embd.weight",
+            (struct file){.without = "llama.vocab_size", .n_rows = 1});
     refused(LM_BAD_FILE, "llama.embedding_length", "llama.attention.head_count",
             (struct file){.key = "llama.attention.head_count", .u32 = 15});
     refused(LM_BAD_FILE, "llama.attention.head_count'", "llama.attention.head_count_kv'",

@@ -33,7 +33,7 @@ static lm_gguf *open_copy(const void *bytes, size_t size, void **copy, lm_error 
 static gguf_bytes make_good(void)
 {
     gguf_bytes b = {0};
-    gguf_put_start(&b, 3, 2, 9);
+    gguf_put_start(&b, 3, 2, 10);
     gguf_put_key(&b, "text", LM_GGUF_STRING);
     gguf_put_text(&b, "hello");
     gguf_put_u32(&b, "u32", 4000000000u);
@@ -54,6 +54,9 @@ static gguf_bytes make_good(void)
     gguf_put_array(&b, "i16s", LM_GGUF_I16, 2);
     gguf_put(&b, 7, 2);
     gguf_put(&b, 0x8000, 2);
+    gguf_put_array(&b, "u64s", LM_GGUF_U64, 2);
+    gguf_put(&b, INT64_MAX, 8);
+    gguf_put(&b, (uint64_t)INT64_MAX + 1, 8);
     gguf_put_tensor(&b, "first", 32, 2, LM_FORMAT_Q8_0, 0); // 68 bytes
     gguf_put_tensor(&b, "second", 4, 3, LM_FORMAT_F32, 96); // 48 bytes
     gguf_put_data(&b, 144);
@@ -107,6 +110,8 @@ static void check_arrays(const lm_gguf *gguf)
     assert_false(lm_gguf_get_f64_at(gguf, "i16s", 0, &f));
     assert_true(lm_gguf_get_i64_at(gguf, "i16s", 0, &i) && i == 7);
     assert_true(lm_gguf_get_i64_at(gguf, "i16s", 1, &i) && i == -32768);
+    assert_true(lm_gguf_get_i64_at(gguf, "u64s", 0, &i) && i == INT64_MAX);
+    assert_false(lm_gguf_get_i64_at(gguf, "u64s", 1, &i));
 }
 
 static void check_tensors(const lm_gguf *gguf)
@@ -149,7 +154,7 @@ static void reads_a_good_file(void **state)
         assert_string_equal(lm_gguf_path(ways[i]), i ? path : "some.gguf");
         assert_int_equal(lm_gguf_version(ways[i]), 3);
         assert_int_equal(lm_gguf_file_bytes(ways[i]), b.size);
-        assert_int_equal(lm_gguf_n_keys(ways[i]), 9);
+        assert_int_equal(lm_gguf_n_keys(ways[i]), 10);
         assert_true(lm_text_equal(lm_gguf_key(ways[i], 8), lm_text_of("i16s")));
         check_scalars(ways[i]);
         check_arrays(ways[i]);
@@ -410,6 +415,8 @@ static void refuses_bad_tensors(void **state)
         {2, {big, 8}, LM_FORMAT_Q8_0, 0, "overflows"},
         {4, {65536, 65536, 65536, 65536}, LM_FORMAT_F16, 0, "overflows"},
         {2, {4, big}, LM_FORMAT_F32, 0, "overflows"},
+        {3, {big, 4, 1}, LM_FORMAT_F16, 0, "overflows"}, // to 0, which then stays
+        {2, {big, 1}, LM_FORMAT_F32, 0, "overflows"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const gguf_bytes b =
@@ -553,6 +560,14 @@ static void refuses_a_header_beyond_the_limit(void **state)
     lm_error err;
     assert_null(lm_gguf_open(path, &err));
     assert_non_null(strstr(err.message, "limit of 256 MiB"));
+    for (size_t i = 0; i < 2; i++) { // as many as the file has room for, but too many
+        b = (gguf_bytes){0};
+        gguf_put_start(&b, 3, i ? 65537 : 0, i ? 0 : 65537);
+        scratch_write(&folder, "sparse.gguf", b.at, b.size, path);
+        assert_int_equal(truncate(path, 400 << 20), 0);
+        assert_null(lm_gguf_open(path, &err));
+        assert_non_null(strstr(err.message, "limit of 65536"));
+    }
     scratch_remove(&folder);
 }
 

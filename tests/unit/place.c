@@ -169,6 +169,22 @@ static void a_full_disk_leaves_nothing(void **state)
     scratch_remove(&folder);
 }
 
+static void a_failed_commit_leaves_nothing(void **state)
+{
+    (void)state;
+    scratch folder = scratch_create();
+    char path[256];
+    lm_error err;
+    lm_output *output = lm_output_create(scratch_path(&folder, "file", path), &err);
+    assert_true(lm_output_write(output, "lost", 4, &err));
+    assert_int_equal(mkdir(path, 0700), 0); // a folder came in between
+    assert_false(lm_output_commit(&output, &err));
+    assert_null(output);
+    assert_non_null(strstr(err.message, path));
+    assert_int_equal(scratch_count(&folder), 1);
+    scratch_remove(&folder);
+}
+
 static void an_output_needs_a_folder(void **state)
 {
     (void)state;
@@ -194,6 +210,7 @@ int main(void)
         cmocka_unit_test(assets_are_found),
         cmocka_unit_test(an_output_appears_whole),
         cmocka_unit_test(a_full_disk_leaves_nothing),
+        cmocka_unit_test(a_failed_commit_leaves_nothing),
         cmocka_unit_test(an_output_needs_a_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
