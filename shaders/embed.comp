@@ -17,8 +17,8 @@ void main()
         return;
 
     const uint token = min(args.tokens.at[args.step.state.pos + t], args.n_vocab - 1);
-    weight_blocks w = weight_row(uvec2(args.weights), token, args.n_cols);
-    const uvec4 q = w.block[block].chunk[chunk % WEIGHT_CHUNKS * WEIGHT_TILE];
+    weight_groups w = weight_row(uvec2(args.weights), token, args.n_cols);
+    const uvec4 q = w.group[block / 4].block[block % 4].chunk[chunk % WEIGHT_CHUNKS * WEIGHT_TILE];
 #if WEIGHT_SCALED
     weight_scale_groups s =
         weight_row_scales(uvec2(args.weights), token, args.n_vocab, args.n_cols);

@@ -15,15 +15,29 @@ layout(push_constant, scalar) uniform Args { matmul_args args; };
 
 const uint TOKEN_VEC4S = TOKENS / 4;
 
+// 32 columns of a tile of 8 or of 16 tokens.
+struct x_block8 { vec4 v[WEIGHT_BLOCK * 2]; };
+struct x_block16 { vec4 v[WEIGHT_BLOCK * 4]; };
+LM_BUFFER readonly buffer x_blocks8 { x_block8 block[]; };
+LM_BUFFER readonly buffer x_blocks16 { x_block16 block[]; };
+
+vec4 load_x(uint at, uint i)
+{
+    if (TOKENS == 8)
+        return x_blocks8(args.x).block[at].v[i];
+    return x_blocks16(args.x).block[at].v[i];
+}
+
 vec4 sums[ROWS_PER_LANE][TOKEN_VEC4S];
 
-// Adds the products of one block of 32 columns for all rows of the lane.
-void add_block(weight_blocks w[ROWS_PER_LANE], uint x_at, uint at, float scale[ROWS_PER_LANE])
+// Adds the products of block b of group g for all rows of the lane; x_at is its place in x.
+void add_block(weight_groups w[ROWS_PER_LANE], uint x_at, uint g, uint b,
+               float scale[ROWS_PER_LANE])
 {
     [[unroll]] for (uint c = 0; c < WEIGHT_CHUNKS; c++) {
         uvec4 q[ROWS_PER_LANE];
         [[unroll]] for (uint j = 0; j < ROWS_PER_LANE; j++)
-            q[j] = w[j].block[at].chunk[c * WEIGHT_TILE];
+            q[j] = w[j].group[g].block[b].chunk[c * WEIGHT_TILE];
         [[unroll]] for (uint i = 0; i < WEIGHT_CHUNK_VEC4S; i++) {
             vec4 weight[ROWS_PER_LANE];
             [[unroll]] for (uint j = 0; j < ROWS_PER_LANE; j++)
@@ -32,7 +46,7 @@ void add_block(weight_blocks w[ROWS_PER_LANE], uint x_at, uint at, float scale[R
             [[unroll]] for (uint e = 0; e < 4; e++) {
                 const uint col = (c * WEIGHT_CHUNK_VEC4S + i) * 4 + e;
                 [[unroll]] for (uint t = 0; t < TOKEN_VEC4S; t++) {
-                    const vec4 x = args.x.at[x_at + col * TOKEN_VEC4S + t];
+                    const vec4 x = load_x(x_at, col * TOKEN_VEC4S + t);
                     [[unroll]] for (uint j = 0; j < ROWS_PER_LANE; j++)
                         sums[j][t] = fma(vec4(weight[j][e]), x, sums[j][t]);
                 }
@@ -45,14 +59,12 @@ void main()
 {
     const uint n_tokens = min(args.step.state.n_tokens, args.max_tokens);
     const uint first_token = gl_WorkGroupID.x * TOKENS;
-    if (first_token >= n_tokens)
-        return;
 
     const uint subgroup = gl_WorkGroupID.y * (GROUP_SIZE / SUBGROUP_SIZE) + gl_SubgroupID;
     const uint row = subgroup * SUBGROUP_SIZE * ROWS_PER_LANE + gl_SubgroupInvocationID;
     const uint last_row = (args.n_rows + WEIGHT_TILE - 1) / WEIGHT_TILE * WEIGHT_TILE - 1;
 
-    weight_blocks w[ROWS_PER_LANE];
+    weight_groups w[ROWS_PER_LANE];
 #if WEIGHT_SCALED
     weight_scale_groups s[ROWS_PER_LANE];
 #endif
@@ -69,14 +81,17 @@ void main()
     }
 
     const uint n_blocks = args.n_cols / WEIGHT_BLOCK;
-    uint x_at = gl_WorkGroupID.x * args.n_cols * TOKEN_VEC4S;
-    for (uint at = 0; at < n_blocks; at++) {
+    const uint x_at = gl_WorkGroupID.x * n_blocks;
+    // A tile without tokens has nothing to add up; as in matvec.comp, a return would cost more.
+    const uint n_rounds = first_token < n_tokens ? n_blocks : 0;
+    for (uint at = 0; at < n_rounds; at++) {
+        const uint g = at / 4;
+        const uint b = at % 4;
 #if WEIGHT_SCALED
         [[unroll]] for (uint j = 0; j < ROWS_PER_LANE; j++)
-            scale[j] = weight_scale(s[j].group[at / 4].row[0], at % 4);
+            scale[j] = weight_scale(s[j].group[g].row[0], b);
 #endif
-        add_block(w, x_at, at, scale);
-        x_at += WEIGHT_BLOCK * TOKEN_VEC4S;
+        add_block(w, x_at + at, g, b, scale);
     }
 
     [[unroll]] for (uint j = 0; j < ROWS_PER_LANE; j++) {

@@ -16,8 +16,8 @@ layout(push_constant, scalar) uniform Args { matvec_args args; };
 
 #include "lib/weights.glsl"
 
-struct x_block { vec4 v[8]; };
-LM_BUFFER readonly buffer x_blocks { x_block block[]; };
+struct x_group { vec4 v[32]; };
+LM_BUFFER readonly buffer x_groups { x_group group[]; };
 
 const uint ROW_LANES = SUBGROUP_SIZE / LANES_PER_ROW;
 
@@ -25,23 +25,20 @@ shared float parts[GROUP_SIZE / SUBGROUP_SIZE * WEIGHT_TILE];
 
 vec4 sums[ROWS_PER_LANE];
 
-// Adds the products of block b, `at` blocks from the row's start.
-void add_block(weight_blocks w, x_blocks x, uint at, float scale, uint j)
+// Adds the products of block b of group g.
+void add_block(weight_groups w, x_groups x, uint g, uint b, float scale, uint j)
 {
     vec4 sum = WEIGHT_SCALED != 0 ? vec4(0.0) : sums[j];
     [[unroll]] for (uint c = 0; c < WEIGHT_CHUNKS; c++) {
-        const uvec4 q = w.block[at].chunk[c * WEIGHT_TILE];
+        const uvec4 q = w.group[g].block[b].chunk[c * WEIGHT_TILE];
         [[unroll]] for (uint i = 0; i < WEIGHT_CHUNK_VEC4S; i++)
-            sum = fma(weight_vec4(q, i), x.block[at].v[c * WEIGHT_CHUNK_VEC4S + i], sum);
+            sum = fma(weight_vec4(q, i), x.group[g].v[b * 8 + c * WEIGHT_CHUNK_VEC4S + i], sum);
     }
     sums[j] = WEIGHT_SCALED != 0 ? fma(vec4(scale), sum, sums[j]) : sum;
 }
 
 void main()
 {
-    if (args.step.state.n_tokens == 0)
-        return;
-
     const uint tiles_per_group = GROUP_SIZE / SUBGROUP_SIZE / SUBGROUPS_PER_ROW;
     const uint tile_in_group = gl_SubgroupID / SUBGROUPS_PER_ROW;
     const uint tile = gl_WorkGroupID.x * tiles_per_group + tile_in_group;
@@ -49,11 +46,11 @@ void main()
     const uint lane_row = gl_SubgroupInvocationID % ROW_LANES;
     const uint row = min(tile, n_tiles - 1) * WEIGHT_TILE + lane_row;
 
-    weight_blocks w[ROWS_PER_LANE];
+    weight_groups w[ROWS_PER_LANE];
 #if WEIGHT_SCALED
     weight_scale_groups s[ROWS_PER_LANE];
 #endif
-    x_blocks x = x_blocks(args.x);
+    x_groups x = x_groups(args.x);
     [[unroll]] for (uint j = 0; j < ROWS_PER_LANE; j++) {
         w[j] = weight_row(uvec2(args.weights), row + j * ROW_LANES, args.n_cols);
 #if WEIGHT_SCALED
@@ -63,37 +60,41 @@ void main()
     }
 
     const uint n_parts = LANES_PER_ROW * SUBGROUPS_PER_ROW;
-    uint part = 0;
-    if (n_parts > 1)
-        part = gl_SubgroupID % SUBGROUPS_PER_ROW * LANES_PER_ROW +
-               gl_SubgroupInvocationID / ROW_LANES;
+    const uint part = n_parts == 1 ? 0
+                                   : gl_SubgroupID % SUBGROUPS_PER_ROW * LANES_PER_ROW +
+                                         gl_SubgroupInvocationID / ROW_LANES;
 
-    const uint n_blocks = args.n_cols / WEIGHT_BLOCK;
-    const uint n_groups = n_blocks / 4;
-    for (uint g = part; g < n_groups; g += n_parts) {
+    // A step of no tokens has no columns. An early return here would cost more than half of the
+    // speed on software devices: all that follows would run under a mask.
+    const uint n_cols = args.step.state.n_tokens == 0 ? 0 : args.n_cols;
+    const uint n_groups = n_cols / WEIGHT_SCALE_GROUP;
+    const uint n_rounds = (n_groups + n_parts - 1 - part) / n_parts;
+    for (uint i = 0; i < n_rounds; i++) {
+        const uint g = i * n_parts + part;
 #if WEIGHT_SCALED
         uvec2 scales[ROWS_PER_LANE];
         [[unroll]] for (uint j = 0; j < ROWS_PER_LANE; j++)
             scales[j] = s[j].group[g].row[0];
         [[unroll]] for (uint b = 0; b < 4; b++)
             [[unroll]] for (uint j = 0; j < ROWS_PER_LANE; j++)
-                add_block(w[j], x, g * 4 + b, weight_scale(scales[j], b), j);
+                add_block(w[j], x, g, b, weight_scale(scales[j], b), j);
 #else
         [[unroll]] for (uint b = 0; b < 4; b++)
             [[unroll]] for (uint j = 0; j < ROWS_PER_LANE; j++)
-                add_block(w[j], x, g * 4 + b, 1.0, j);
+                add_block(w[j], x, g, b, 1.0, j);
 #endif
     }
     // The last columns, fewer than 128: the next part in turn takes them.
-    if (part == n_groups % n_parts)
-        for (uint b = 0; b < n_blocks % 4; b++)
-            [[unroll]] for (uint j = 0; j < ROWS_PER_LANE; j++) {
+    const bool my_turn = n_parts == 1 || part == n_groups % n_parts;
+    const uint n_last = my_turn ? n_cols % WEIGHT_SCALE_GROUP / WEIGHT_BLOCK : 0;
+    for (uint b = 0; b < n_last; b++)
+        [[unroll]] for (uint j = 0; j < ROWS_PER_LANE; j++) {
 #if WEIGHT_SCALED
-                add_block(w[j], x, n_groups * 4 + b, weight_scale(s[j].group[n_groups].row[0], b), j);
+            add_block(w[j], x, n_groups, b, weight_scale(s[j].group[n_groups].row[0], b), j);
 #else
-                add_block(w[j], x, n_groups * 4 + b, 1.0, j);
+            add_block(w[j], x, n_groups, b, 1.0, j);
 #endif
-            }
+        }
 
     [[unroll]] for (uint j = 0; j < ROWS_PER_LANE; j++) {
         float sum = (sums[j].x + sums[j].y) + (sums[j].z + sums[j].w);
@@ -110,7 +111,7 @@ void main()
         }
         const uint r = row + j * ROW_LANES;
         const bool mine = gl_SubgroupInvocationID < ROW_LANES && gl_SubgroupID % SUBGROUPS_PER_ROW == 0;
-        if (mine && tile < n_tiles && r < args.n_rows)
+        if (mine && n_cols != 0 && tile < n_tiles && r < args.n_rows)
             args.y.at[r] = ADD ? args.y.at[r] + sum : sum;
     }
 }

@@ -20,19 +20,23 @@
 
 #define WEIGHT_CHUNK_VEC4S (8 / WEIGHT_CHUNKS)
 
-// 32 columns of a tile's rows, seen from one row: its chunks are WEIGHT_TILE apart.
+// 32 columns of a tile's rows, seen from one row: its chunks are WEIGHT_TILE apart. Four of them are
+// a group: with the group as the only index that varies, everything else becomes a constant offset
+// from one pointer (an index g * 4 + b would cost a 64-bit addition per lane and load).
 struct weight_block { uvec4 chunk[WEIGHT_CHUNKS * WEIGHT_TILE]; };
+struct weight_group { weight_block block[4]; };
 struct weight_scales { uvec2 row[WEIGHT_TILE]; };
-LM_BUFFER readonly buffer weight_blocks { weight_block block[]; };
+LM_BUFFER readonly buffer weight_groups { weight_group group[]; };
 layout(buffer_reference, scalar, buffer_reference_align = 8) restrict readonly buffer
     weight_scale_groups { weight_scales group[]; };
 
-// The quants of `row`: block b's chunk c is result.block[b].chunk[c * WEIGHT_TILE].
-weight_blocks weight_row(uvec2 weights, uint row, uint n_cols)
+// The quants of `row`: chunk c of block b of group g is
+// result.group[g].block[b].chunk[c * WEIGHT_TILE].
+weight_groups weight_row(uvec2 weights, uint row, uint n_cols)
 {
     const uint chunks_per_row = n_cols / WEIGHT_BLOCK * WEIGHT_CHUNKS;
     const uint chunk = row / WEIGHT_TILE * WEIGHT_TILE * chunks_per_row + row % WEIGHT_TILE;
-    return weight_blocks(advance(weights, chunk * 16));
+    return weight_groups(advance(weights, chunk * 16));
 }
 
 #if WEIGHT_SCALED
