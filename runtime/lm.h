@@ -187,6 +187,11 @@ bool lm_session_sync_begin(lm_session *session, const lm_token *tokens, size_t n
                            lm_error *err);
 bool lm_session_sync_step(lm_session *session, bool *done, lm_error *err);
 
+// Makes the session hold `n_tokens` invented tokens without evaluating them: the KV cache is filled
+// with pseudo-random values. To measure at a depth that would take too long to reach; what is
+// generated after it means nothing. Fails like lm_session_sync().
+bool lm_session_fill(lm_session *session, uint32_t n_tokens, lm_error *err);
+
 // Logits for the token after the last one: f32 [n_vocab], unnormalised, on the host; NULL before
 // the first sync. Borrowed until the session changes.
 const float *lm_session_logits(lm_session *session, lm_error *err);

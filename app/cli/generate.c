@@ -126,6 +126,10 @@ static bool prefill(struct work *w, lm_error *err)
     if (!w->session)
         return false;
     cli_interrupt_watch(w->session);
+    if (w->options->fill_tokens) {
+        w->n_tokens = w->options->fill_tokens;
+        return lm_session_fill(w->session, w->options->fill_tokens, err);
+    }
     bool done = false;
     bool ok = lm_session_sync_begin(w->session, w->tokens, w->n_tokens, err);
     while (ok && !done)

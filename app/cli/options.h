@@ -30,6 +30,7 @@ typedef struct cli_options {
     const char *device;    // --device
     uint32_t max_tokens;   // -n; 0: not given
     uint32_t ctx_tokens;   // -c; 0: not given
+    uint32_t fill_tokens;  // --fill; 0: not given
     uint64_t seed;
     float temperature;
     bool kv_f32;

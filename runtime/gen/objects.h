@@ -115,6 +115,9 @@ bool lm_choose_ctx(const lm_config *config, uint32_t wanted, uint32_t *ctx_token
 bool lm_plan_opened(lm_gpu *gpu, const lm_opened *opened, uint32_t ctx_tokens, bool kv_f32,
                     lm_plan *plan, lm_error *err);
 
+// What may be taken on the device now: what is free, less a margin.
+uint64_t lm_available_bytes(lm_gpu *gpu);
+
 // Evaluates what the session holds but has not evaluated, or, if everything is, its last token
 // again, so that the logits on the device follow the last token. At most one submit; *done says
 // whether that was all.

@@ -86,8 +86,8 @@ static bool session_cost(lm_gpu *gpu, const lm_config *config, uint32_t ctx_toke
     return ok;
 }
 
-// What may be taken: what is free, less a margin that keeps a desktop and other programs alive.
-static uint64_t available_bytes(lm_gpu *gpu)
+// The margin keeps a desktop and other programs alive.
+uint64_t lm_available_bytes(lm_gpu *gpu)
 {
     const uint64_t free_bytes = lm_adapter_free_bytes(lm_gpu_adapter(gpu));
     const uint64_t tenth = lm_gpu_adapter(gpu)->heap_bytes / 10;
@@ -123,7 +123,7 @@ static bool largest_ctx(lm_gpu *gpu, const lm_opened *opened, bool kv_f32, const
 bool lm_plan_opened(lm_gpu *gpu, const lm_opened *opened, uint32_t ctx_tokens, bool kv_f32,
                     lm_plan *plan, lm_error *err)
 {
-    *plan = (lm_plan){.ctx_tokens = ctx_tokens, .available_bytes = available_bytes(gpu)};
+    *plan = (lm_plan){.ctx_tokens = ctx_tokens, .available_bytes = lm_available_bytes(gpu)};
     uint64_t ring = 0;
     lm_weights *weights = lm_weights_create(gpu, opened->source, err);
     const bool ok = weights && lm_weights_cost(weights, &plan->weights_bytes, &ring, err);

@@ -74,11 +74,30 @@ static bool fill_rope_table(lm_session *it, lm_error *err)
     return ok;
 }
 
+// The model was planned with one session and K and V in f16; this one may be another.
+static bool check_fit(lm_session *it, lm_error *err)
+{
+    uint64_t kv = 0, scratch = 0, shared = 0;
+    if (!lm_arena_cost(it->memory.kv, &kv, err) ||
+        !lm_arena_cost(it->memory.scratch, &scratch, err) ||
+        !lm_arena_cost(it->memory.shared, &shared, err))
+        return false;
+    const uint64_t available = lm_available_bytes(it->model->device->gpu);
+    if (kv + scratch + shared <= available)
+        return true;
+    return lm_fail(err, LM_NO_MEMORY,
+                   "a session of %" PRIu32 " tokens needs %" PRIu64 " MiB (KV cache %" PRIu64
+                   ") and %s has %" PRIu64 " MiB for it: ask for a shorter context",
+                   it->ctx_tokens, (kv + scratch + shared) >> 20, kv >> 20,
+                   it->model->device->info.name, available >> 20);
+}
+
 static bool allocate(lm_session *it, const lm_session_params *params, lm_error *err)
 {
     lm_gpu *gpu = it->model->device->gpu;
     const lm_config *config = &it->model->config;
-    if (!lm_session_memory_plan(&it->memory, gpu, config, it->ctx_tokens, params->kv_f32, err))
+    if (!lm_session_memory_plan(&it->memory, gpu, config, it->ctx_tokens, params->kv_f32, err) ||
+        !check_fit(it, err))
         return false;
     it->kv = calloc(config->n_layer, sizeof *it->kv);
     it->tokens = calloc(it->ctx_tokens, sizeof *it->tokens);
@@ -258,6 +277,42 @@ bool lm_session_sync(lm_session *it, const lm_token *tokens, size_t n_tokens, lm
     while (!done)
         if (!lm_session_sync_step(it, &done, err))
             return false;
+    return true;
+}
+
+// Random values everywhere in K and V: whole buffers, so that nothing depends on the layout.
+static void record_fill(lm_session *it, lm_recording *recording)
+{
+    for (uint32_t i = 0; i < it->model->config.n_layer; i++) {
+        const lm_kv_layer *layer = &it->kv[i];
+        const uint64_t bytes = lm_kv_layer_bytes(layer);
+        lm_op_copy(recording, &(lm_copy){.to = layer->k, .size_bytes = bytes, .seed = 2 * i + 1});
+        lm_op_copy(recording, &(lm_copy){.to = layer->v, .size_bytes = bytes, .seed = 2 * i + 2});
+        lm_recording_cut(recording);
+    }
+}
+
+bool lm_session_fill(lm_session *it, uint32_t n_tokens, lm_error *err)
+{
+    lm_session_clear(it);
+    if (it->generation)
+        return lm_fail(err, LM_BAD_ARGUMENT, "a generation is under way on this session");
+    if (n_tokens == 0 || n_tokens >= it->ctx_tokens)
+        return lm_fail(err, LM_BAD_ARGUMENT, "%" PRIu32 " tokens to fill are outside 1 to %" PRIu32,
+                       n_tokens, it->ctx_tokens - 1);
+    lm_recording *recording = lm_recording_begin(it->model->device->gpu, "a fill", err);
+    if (!recording)
+        return false;
+    record_fill(it, recording);
+    const bool ok = lm_recording_end(recording, err) && lm_recording_run(recording, err);
+    lm_recording_destroy(&recording);
+    if (!ok)
+        return false;
+    for (uint32_t i = 0; i < n_tokens; i++)
+        it->tokens[i] = (lm_token)(i % it->model->config.n_vocab);
+    it->n_tokens = n_tokens;
+    it->n_evaluated = n_tokens;
+    it->sync_start_ns = lm_clock_ns();
     return true;
 }
 
