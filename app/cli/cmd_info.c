@@ -84,13 +84,13 @@ static void free_table(struct table *table)
     free(table->devices);
 }
 
-static bool print_row(const struct row *row, lm_error *err)
+static bool print_row(const struct row *row, int width, lm_error *err)
 {
     if (!row->planned)
-        return cli_print(err, "%-28.28s  %s\n", row->device->name, row->why.message);
+        return cli_print(err, "%-*s  %s\n", width, row->device->name, row->why.message);
     const lm_plan *plan = &row->plan;
     const bool ok = cli_print(
-        err, "%-28.28s %10s %10s %10s %10s %10s %10s  ", row->device->name,
+        err, "%-*s %10s %10s %10s %10s %10s %10s  ", width, row->device->name,
         cli_human_size(plan->weights_bytes).text, cli_human_size(plan->kv_bytes).text,
         cli_human_size(plan->scratch_bytes).text, cli_human_size(plan->staging_bytes).text,
         cli_human_size(plan->total_bytes).text, cli_human_size(plan->available_bytes).text);
@@ -102,20 +102,47 @@ static bool print_row(const struct row *row, lm_error *err)
                      cli_human_count(plan->ctx_tokens_fit).text);
 }
 
+// The column of names is as wide as its longest.
+static int name_width(const struct table *table)
+{
+    size_t width = strlen("device");
+    for (size_t i = 0; i < table->n_rows; i++) {
+        const size_t size = strlen(table->rows[i].device->name);
+        width = size > width ? size : width;
+    }
+    return (int)width;
+}
+
+static bool print_facts(const cli_model_choice *choice, lm_error *err)
+{
+    const lm_model_info *info = &choice->info;
+    return cli_print(err, "%s: %s parameters, mostly %s", info->name,
+                     cli_human_count(info->n_params).text, info->format) &&
+           (info->file_bytes == 0 ||
+            cli_print(err, ", a file of %s", cli_human_size(info->file_bytes).text)) &&
+           cli_print(err, "\n%u layers, hidden %u, intermediate %u, %u heads of %u, %u KV heads\n",
+                     info->n_layer, info->n_embd, info->n_ff, info->n_head, info->head_dim,
+                     info->n_head_kv) &&
+           cli_print(err, "vocabulary of %s%s, context of %s tokens, RoPE base %g, factor %g\n\n",
+                     cli_human_count(info->n_vocab).text, info->tied ? " (tied output)" : "",
+                     cli_human_count(info->n_ctx_train).text, info->rope_base, info->rope_factor);
+}
+
 static bool print_table(const struct table *table, const cli_model_choice *choice, lm_error *err)
 {
     const size_t size = strlen(choice->summary);
     const char *end = size && choice->summary[size - 1] == '\n' ? "" : "\n";
-    if (!cli_print(err, "%s%s\n", choice->summary, end))
+    if (!print_facts(choice, err) || !cli_print(err, "%s%s\n", choice->summary, end))
         return false;
     if (table->why.status != LM_OK)
         return cli_print(err, "no plan: %s\n", table->why.message) && cli_flush(err);
+    const int width = name_width(table);
     bool ok = cli_print(err, "device memory for a context of %s tokens:\n",
                         cli_human_count(choice->params.ctx_tokens).text) &&
-              cli_print(err, "%-28s %10s %10s %10s %10s %10s %10s\n", "device", "weights", "KV",
-                        "scratch", "staging", "total", "available");
+              cli_print(err, "%-*s %10s %10s %10s %10s %10s %10s\n", width, "device", "weights",
+                        "KV", "scratch", "staging", "total", "available");
     for (size_t i = 0; ok && i < table->n_rows; i++)
-        ok = print_row(&table->rows[i], err);
+        ok = print_row(&table->rows[i], width, err);
     return ok && cli_flush(err);
 }
 

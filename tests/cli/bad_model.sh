@@ -95,7 +95,7 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 
 if [ -n "$LM_SHARED" ] && [ -f "$LM_SHARED/tokenizer/ggml-vocab-deepseek-coder.gguf" ]; then
-    rejected "$LM_SHARED/tokenizer/ggml-vocab-deepseek-coder.gguf" "vocabulary and no weights"
+    rejected "$LM_SHARED/tokenizer/ggml-vocab-deepseek-coder.gguf" "a vocabulary and no "
 else
     echo "not tried: a vocabulary-only file (LM_SHARED has none)"
 fi

@@ -58,16 +58,17 @@ refuses 1 "model's context of 4,096" complete -m "$model" "$lemnos"
 
 refuses 1 "no-such-device" run -m "$model" --device no-such-device x
 refuses 1 "00000000-dead-beef" run -m "$model" --device 00000000-dead-beef-0000-000000000000 x
-# More than any machine has: little weight, 2 TiB of KV cache; then 1.6 TiB of weights. Nothing is loaded.
-echo '{"layers": 64, "hidden": 32, "intermediate": 32, "heads": 64, "kv_heads": 64,
+# More than any machine has: little weight and 1 TiB of KV cache, then 1.8 TiB of weights. Nothing is
+# loaded. Each single tensor is small enough for a buffer of 1 GiB.
+echo '{"layers": 1024, "hidden": 32, "intermediate": 32, "heads": 2, "kv_heads": 2,
        "head_dim": 128, "vocab": 1024, "context": 1048576}' >"$dir/wide.json"
-refuses 1 "memory" run --synthetic "$dir/wide.json" -c 1048576 x
-refuses 1 "memory" run --synthetic "$dir/wide.json" -c 1048576 --kv f32 --json x
+refuses 1 "tokens fits" run --synthetic "$dir/wide.json" -c 1048576 x
+refuses 1 "1048576 tokens of context needs" run --synthetic "$dir/wide.json" -c 1048576 --kv f32 --json x
 gives 0 info --synthetic "$dir/wide.json" -c 1048576
 says "$out" "does not fit, up to " "info"
-echo '{"layers": 100, "hidden": 16384, "intermediate": 65536, "heads": 128, "kv_heads": 128,
+echo '{"layers": 1024, "hidden": 8192, "intermediate": 8192, "heads": 64, "kv_heads": 64,
        "head_dim": 128, "vocab": 1024, "context": 4096}' >"$dir/heavy.json"
-refuses 1 "memory" run --synthetic "$dir/heavy.json" --format F32 x
+refuses 1 "no context fits" run --synthetic "$dir/heavy.json" --format F32 x
 gives 0 info --synthetic "$dir/heavy.json" --format F32
 says "$out" "does not fit with any context" "info"
 
@@ -99,11 +100,12 @@ for cache in relative /dev/null/cache; do
 done
 
 # Ctrl-C while text streams: 130, and the text so far is there. A slow machine gets more time.
+# --foreground: without it timeout sends the signal twice, and the second one kills.
 echo '{"layers": 2, "hidden": 512, "intermediate": 1024, "heads": 4, "kv_heads": 4,
        "head_dim": 128, "vocab": 1024, "context": 131072}' >"$dir/long.json"
 n_checks=$((n_checks + 1))
 for seconds in 2 10 40; do
-    timeout -s INT --preserve-status "$seconds" "$lemnos" run --synthetic "$dir/long.json" \
+    timeout --foreground -s INT --preserve-status "$seconds" "$lemnos" run --synthetic "$dir/long.json" \
         --ignore-end -c 131072 -n 1000000 'int x' >"$out" 2>"$err"
     code=$?
     [ "$code" -eq 130 ] || break

@@ -18,7 +18,7 @@ refuses 1 "gone.json" synth "$dir/gone.json" -o "$dir/folder/x.gguf"
 # Interrupted: nothing is left, the old file stays.
 echo old >"$dir/folder/big.gguf"
 n_checks=$((n_checks + 1))
-timeout -s INT --preserve-status 1 "$lemnos" synth deepseek-coder-6.7b --format F16 \
+timeout --foreground -s INT --preserve-status 1 "$lemnos" synth deepseek-coder-6.7b --format F16 \
     -o "$dir/folder/big.gguf" >"$out" 2>"$err"
 code=$?
 [ "$code" -eq 130 ] || fail "synth, interrupted: exit code $code"
@@ -32,6 +32,8 @@ export VK_DRIVER_FILES VK_ICD_FILENAMES
 gives 0 info "$model"
 says "$out" "F16" "info"
 says "$out" "blk.0.attn_q.weight" "info"
+says "$out" "1 layers, hidden 128, intermediate 160, 2 heads of 64, 1 KV heads" "info"
+says "$out" "context of 4,096 tokens" "info"
 says "$out" "no plan: " "info"
 gives 0 info --json "$model"
 says "$out" '"hidden":128,"intermediate":160,"heads":2,"kv_heads":1,"head_dim":64,"vocab":1024,"context":4096' "info --json"

@@ -19,8 +19,8 @@ n_failures=0
 fail() {
     n_failures=$((n_failures + 1))
     echo "FAILED: $*"
-    head -c 2000 "$err" 2>/dev/null | sed 's/^/    stderr: /'
-    head -c 2000 "$out" 2>/dev/null | sed 's/^/    stdout: /'
+    head -c 2000 "$err" 2>/dev/null | awk '{ print "    stderr: " $0 }'
+    head -c 2000 "$out" 2>/dev/null | awk '{ print "    stdout: " $0 }'
 }
 
 # gives CODE ARGS...: runs the program and checks its exit code; $out and $err hold what it wrote.
