@@ -33,7 +33,6 @@ const uint PART_ROWS = (ROWS + ROW_PARTS - 1) / ROW_PARTS;
 const float NEVER = -3.402823466e38; // instead of an infinity, whose differences are NaNs
 
 shared float weights[ROWS * BLOCK_KEYS]; // scores, then softmax weights
-shared float row_parts[GROUP_SIZE];
 shared float row_rescale[ROWS];
 shared float row_sum[ROWS];
 shared float row_max[ROWS];
@@ -51,165 +50,189 @@ void load_chunk(uvec4_in cache, uint at, out vec4 low, out vec4 high)
     }
 }
 
-// Over the threads of a row. Row threads are neighbours: first within subgroups, then across.
-float row_reduce(float value, bool is_max)
+#include "lib/row_reduce.glsl"
+
+// What this workgroup works on.
+struct tile_range {
+    uint pos;       // position of the step's first token
+    uint group;     // query heads that share a KV head
+    uint head_kv;
+    uint first_row; // of n_rows
+    uint n_rows;
+    uint key_begin; // of this split
+    uint key_end;
+};
+
+// What a thread keeps from block to block: for its share of the softmax, and of the sums.
+float my_max = NEVER;
+float my_sum = 0.0;
+vec4 low_sums[PART_ROWS];
+vec4 high_sums[PART_ROWS];
+
+tile_range find_range()
 {
-    for (uint lanes = 1; lanes < min(ROW_THREADS, SUBGROUP_SIZE); lanes *= 2) {
-        const float other = subgroupShuffleXor(value, lanes);
-        value = is_max ? max(value, other) : value + other;
-    }
-    if (ROW_THREADS <= SUBGROUP_SIZE)
-        return value;
+    tile_range t;
+    const uint n_tokens = min(args.step.state.n_tokens, args.max_tokens);
+    t.pos = args.step.state.pos;
+    t.group = args.n_head / args.n_head_kv;
+    t.head_kv = gl_WorkGroupID.y;
+    t.first_row = gl_WorkGroupID.x * ROWS;
+    t.n_rows = n_tokens * t.group;
+    // The keys that any row of the tile may see, in equal parts of whole KV tiles.
+    const uint last_token = (max(min(t.first_row + ROWS, t.n_rows), 1) - 1) / t.group;
+    const uint n_keys = min(t.pos + last_token + 1, args.n_ctx);
+    const uint equal_part = (n_keys + args.n_splits - 1) / args.n_splits;
+    const uint per_split = (equal_part + KV_TILE - 1) / KV_TILE * KV_TILE;
+    t.key_begin = min(gl_WorkGroupID.z * per_split, n_keys);
+    t.key_end = min(t.key_begin + per_split, n_keys);
+    return t;
+}
+
+// (1) weights = q k^T * scale for a block of keys, NEVER where a row may not see a key.
+void score_keys(tile_range t, uint block)
+{
     const uint me = gl_LocalInvocationID.x;
-    barrier();
-    if (me % SUBGROUP_SIZE == 0)
-        row_parts[me / SUBGROUP_SIZE] = value;
-    barrier();
-    const uint n = ROW_THREADS / SUBGROUP_SIZE;
-    const uint first = me / ROW_THREADS * n;
-    float total = row_parts[first];
-    for (uint i = 1; i < n; i++)
-        total = is_max ? max(total, row_parts[first + i]) : total + row_parts[first + i];
-    return total;
+    [[unroll]] for (uint j = 0; j < KEYS; j++) {
+        const uint key = block + j * GROUP_SIZE + me;
+        const uint safe_key = min(key, t.key_end - 1);
+        float score[ROWS];
+        [[unroll]] for (uint r = 0; r < ROWS; r++)
+            score[r] = 0.0;
+        for (uint c = 0; c < CHUNKS; c++) {
+            vec4 low, high;
+            load_chunk(args.k, k_chunk_at(t.head_kv, safe_key, c, CHUNKS, args.n_ctx), low, high);
+            [[unroll]] for (uint r = 0; r < ROWS; r++) {
+                const uint row = min(t.first_row + r, t.n_rows - 1);
+                const uint head = t.head_kv * t.group + row % t.group;
+                const uint q = (row / t.group * args.n_head + head) * (HEAD_DIM / 4) + c * 2;
+                score[r] += dot(low, args.q.at[q]) + dot(high, args.q.at[q + 1]);
+            }
+        }
+        [[unroll]] for (uint r = 0; r < ROWS; r++) {
+            const uint row = min(t.first_row + r, t.n_rows - 1);
+            const bool seen = key < t.key_end && key <= t.pos + row / t.group;
+            weights[r * BLOCK_KEYS + j * GROUP_SIZE + me] = seen ? score[r] * args.scale : NEVER;
+        }
+    }
+}
+
+// (2) weights = e^(score - maximum so far); what was added up before is to be rescaled.
+void softmax_keys()
+{
+    const uint me = gl_LocalInvocationID.x;
+    const uint row = me / ROW_THREADS;
+    float block_max = my_max;
+    for (uint i = me % ROW_THREADS; i < BLOCK_KEYS; i += ROW_THREADS)
+        block_max = max(block_max, weights[row * BLOCK_KEYS + i]);
+    block_max = row_reduce(block_max, true);
+    float block_sum = 0.0;
+    for (uint i = me % ROW_THREADS; i < BLOCK_KEYS; i += ROW_THREADS) {
+        const float score = weights[row * BLOCK_KEYS + i];
+        const float weight = score == NEVER ? 0.0 : exp(score - block_max);
+        weights[row * BLOCK_KEYS + i] = weight;
+        block_sum += weight;
+    }
+    const float rescale = my_max == NEVER ? 0.0 : exp(my_max - block_max);
+    my_sum = my_sum * rescale + row_reduce(block_sum, false);
+    my_max = block_max;
+    if (me % ROW_THREADS == 0)
+        row_rescale[row] = rescale;
+}
+
+// (3) sums = sums * rescale + weights v, for this thread's chunk of the head.
+void sum_values(tile_range t, uint block, uint chunk, uint row_part, uint key_part)
+{
+    [[unroll]] for (uint i = 0; i < PART_ROWS; i++) {
+        const float by = row_rescale[min(row_part * PART_ROWS + i, ROWS - 1)];
+        low_sums[i] *= by;
+        high_sums[i] *= by;
+    }
+    const uint n_here = min(BLOCK_KEYS, t.key_end - block);
+    for (uint i = key_part; i < n_here; i += KEY_PARTS) {
+        vec4 low, high;
+        load_chunk(args.v, v_chunk_at(t.head_kv, block + i, chunk, CHUNKS, args.n_ctx), low, high);
+        [[unroll]] for (uint r = 0; r < PART_ROWS; r++) {
+            const uint row = min(row_part * PART_ROWS + r, ROWS - 1);
+            const float weight = weights[row * BLOCK_KEYS + i];
+            low_sums[r] = fma(vec4(weight), low, low_sums[r]);
+            high_sums[r] = fma(vec4(weight), high, high_sums[r]);
+        }
+    }
+}
+
+// Puts the threads' sums where all can read them: [KEY_PARTS][ROWS][HEAD_DIM].
+void share_sums(uint chunk, uint row_part, uint key_part)
+{
+    [[unroll]] for (uint i = 0; i < PART_ROWS; i++) {
+        const uint row = row_part * PART_ROWS + i;
+        if (row < ROWS)
+            [[unroll]] for (uint e = 0; e < 4; e++) {
+                const uint at = (key_part * ROWS + row) * HEAD_DIM + chunk * KV_CHUNK + e;
+                merged[at] = low_sums[i][e];
+                merged[at + 4] = high_sums[i][e];
+            }
+    }
+}
+
+// Writes value d of a row: the result, or this split's part of it.
+void write_value(tile_range t, uint tile_row, uint d, float sum)
+{
+    const uint row = t.first_row + tile_row;
+    const uint token = row / t.group;
+    const uint head = t.head_kv * t.group + row % t.group;
+    if (args.n_splits == 1) {
+        const uint width = args.n_head * HEAD_DIM;
+        args.y.at[(token / args.tile * width + head * HEAD_DIM + d) * args.tile +
+                  token % args.tile] = sum / row_sum[tile_row];
+        return;
+    }
+    const uint at = ((gl_WorkGroupID.z * args.max_tokens + token) * args.n_head + head) *
+                    (HEAD_DIM + 2);
+    args.partials.at[at + d] = sum;
+    if (d == 0) {
+        args.partials.at[at + HEAD_DIM] = row_max[tile_row];
+        args.partials.at[at + HEAD_DIM + 1] = row_sum[tile_row];
+    }
 }
 
 void main()
 {
-    const uint n_tokens = min(args.step.state.n_tokens, args.max_tokens);
-    const uint pos = args.step.state.pos;
-    const uint group = args.n_head / args.n_head_kv;
-    const uint n_rows = n_tokens * group;
-    const uint first_row = gl_WorkGroupID.x * ROWS;
-    if (first_row >= n_rows)
+    const tile_range t = find_range();
+    if (t.first_row >= t.n_rows)
         return;
     const uint me = gl_LocalInvocationID.x;
-    const uint head_kv = gl_WorkGroupID.y;
-
-    // The keys of this split that any row of the tile may see.
-    const uint last_token = (min(first_row + ROWS, n_rows) - 1) / group;
-    const uint n_keys = min(pos + last_token + 1, args.n_ctx);
-    const uint per_split = ((n_keys + args.n_splits - 1) / args.n_splits + 15) / 16 * 16;
-    const uint key_begin = min(gl_WorkGroupID.z * per_split, n_keys);
-    const uint key_end = min(key_begin + per_split, n_keys);
-
-    const uint my_row = me / ROW_THREADS;
-    float my_max = NEVER;
-    float my_sum = 0.0;
-
     const uint chunk = me % CHUNKS;
     const uint part = me / CHUNKS;
     const uint row_part = part % ROW_PARTS;
     const uint key_part = part / ROW_PARTS;
-    vec4 low_sums[PART_ROWS];
-    vec4 high_sums[PART_ROWS];
+    const bool has_part = part < ROW_PARTS * KEY_PARTS;
     [[unroll]] for (uint i = 0; i < PART_ROWS; i++) {
         low_sums[i] = vec4(0.0);
         high_sums[i] = vec4(0.0);
     }
 
-    for (uint block = key_begin; block < key_end; block += BLOCK_KEYS) {
-        [[unroll]] for (uint j = 0; j < KEYS; j++) {
-            const uint key = block + j * GROUP_SIZE + me;
-            const uint safe_key = min(key, key_end - 1);
-            float score[ROWS];
-            [[unroll]] for (uint r = 0; r < ROWS; r++)
-                score[r] = 0.0;
-            for (uint c = 0; c < CHUNKS; c++) {
-                vec4 low, high;
-                load_chunk(args.k, k_chunk_at(head_kv, safe_key, c, CHUNKS, args.n_ctx), low, high);
-                [[unroll]] for (uint r = 0; r < ROWS; r++) {
-                    const uint row = min(first_row + r, n_rows - 1);
-                    const uint head = head_kv * group + row % group;
-                    const uint q = ((row / group) * args.n_head + head) * (HEAD_DIM / 4) + c * 2;
-                    score[r] += dot(low, args.q.at[q]) + dot(high, args.q.at[q + 1]);
-                }
-            }
-            [[unroll]] for (uint r = 0; r < ROWS; r++) {
-                const uint row = min(first_row + r, n_rows - 1);
-                const bool seen = key < key_end && key <= pos + row / group;
-                weights[r * BLOCK_KEYS + j * GROUP_SIZE + me] = seen ? score[r] * args.scale : NEVER;
-            }
-        }
+    for (uint block = t.key_begin; block < t.key_end; block += BLOCK_KEYS) {
+        score_keys(t, block);
         barrier();
-
-        float block_max = my_max;
-        for (uint i = me % ROW_THREADS; i < BLOCK_KEYS; i += ROW_THREADS)
-            block_max = max(block_max, weights[my_row * BLOCK_KEYS + i]);
-        block_max = row_reduce(block_max, true);
-        float block_sum = 0.0;
-        for (uint i = me % ROW_THREADS; i < BLOCK_KEYS; i += ROW_THREADS) {
-            const float score = weights[my_row * BLOCK_KEYS + i];
-            const float weight = score == NEVER ? 0.0 : exp(score - block_max);
-            weights[my_row * BLOCK_KEYS + i] = weight;
-            block_sum += weight;
-        }
-        const float rescale = my_max == NEVER ? 0.0 : exp(my_max - block_max);
-        my_sum = my_sum * rescale + row_reduce(block_sum, false);
-        my_max = block_max;
-        if (me % ROW_THREADS == 0)
-            row_rescale[my_row] = rescale;
+        softmax_keys();
         barrier();
-
-        if (part < ROW_PARTS * KEY_PARTS) {
-            [[unroll]] for (uint i = 0; i < PART_ROWS; i++) {
-                const float by = row_rescale[min(row_part * PART_ROWS + i, ROWS - 1)];
-                low_sums[i] *= by;
-                high_sums[i] *= by;
-            }
-            const uint n_here = min(BLOCK_KEYS, key_end - block);
-            for (uint i = key_part; i < n_here; i += KEY_PARTS) {
-                vec4 low, high;
-                load_chunk(args.v, v_chunk_at(head_kv, block + i, chunk, CHUNKS, args.n_ctx), low,
-                           high);
-                [[unroll]] for (uint r = 0; r < PART_ROWS; r++) {
-                    const uint row = min(row_part * PART_ROWS + r, ROWS - 1);
-                    const float weight = weights[row * BLOCK_KEYS + i];
-                    low_sums[r] = fma(vec4(weight), low, low_sums[r]);
-                    high_sums[r] = fma(vec4(weight), high, high_sums[r]);
-                }
-            }
-        }
+        if (has_part)
+            sum_values(t, block, chunk, row_part, key_part);
         barrier();
     }
 
     if (me % ROW_THREADS == 0) {
-        row_sum[my_row] = my_sum;
-        row_max[my_row] = my_max;
+        row_sum[me / ROW_THREADS] = my_sum;
+        row_max[me / ROW_THREADS] = my_max;
     }
-    if (part < ROW_PARTS * KEY_PARTS)
-        [[unroll]] for (uint i = 0; i < PART_ROWS; i++) {
-            const uint row = row_part * PART_ROWS + i;
-            if (row < ROWS)
-                [[unroll]] for (uint e = 0; e < 4; e++) {
-                    const uint at = (key_part * ROWS + row) * HEAD_DIM + chunk * KV_CHUNK + e;
-                    merged[at] = low_sums[i][e];
-                    merged[at + 4] = high_sums[i][e];
-                }
-        }
+    if (has_part)
+        share_sums(chunk, row_part, key_part);
     barrier();
-
-    for (uint i = me; i < ROWS * HEAD_DIM; i += GROUP_SIZE) {
-        const uint row = first_row + i / HEAD_DIM;
-        if (row >= n_rows)
-            break;
+    for (uint i = me; i < ROWS * HEAD_DIM && t.first_row + i / HEAD_DIM < t.n_rows;
+         i += GROUP_SIZE) {
         float sum = merged[i];
         for (uint p = 1; p < KEY_PARTS; p++)
             sum += merged[p * ROWS * HEAD_DIM + i];
-        const uint token = row / group;
-        const uint head = head_kv * group + row % group;
-        const uint d = i % HEAD_DIM;
-        if (args.n_splits == 1) {
-            const uint width = args.n_head * HEAD_DIM;
-            args.y.at[(token / args.tile * width + head * HEAD_DIM + d) * args.tile +
-                      token % args.tile] = sum / row_sum[i / HEAD_DIM];
-        } else {
-            const uint at = ((gl_WorkGroupID.z * args.max_tokens + token) * args.n_head + head) *
-                            (HEAD_DIM + 2);
-            args.partials.at[at + d] = sum;
-            if (d == 0) {
-                args.partials.at[at + HEAD_DIM] = row_max[i / HEAD_DIM];
-                args.partials.at[at + HEAD_DIM + 1] = row_sum[i / HEAD_DIM];
-            }
-        }
+        write_value(t, i / HEAD_DIM, i % HEAD_DIM, sum);
     }
 }

@@ -52,9 +52,10 @@ void main()
 #endif
     x_groups x = x_groups(args.x);
     [[unroll]] for (uint j = 0; j < ROWS_PER_LANE; j++) {
-        w[j] = weight_row(uvec2(args.weights), row + j * ROW_LANES, args.n_cols);
+        const uint r = row + j * ROW_LANES;
+        w[j] = weight_row(uvec2(args.weights), r, args.n_cols);
 #if WEIGHT_SCALED
-        s[j] = weight_row_scales(uvec2(args.weights), row + j * ROW_LANES, args.n_rows, args.n_cols);
+        s[j] = weight_row_scales(uvec2(args.weights), r, args.n_rows, args.n_cols);
 #endif
         sums[j] = vec4(0.0);
     }
@@ -110,8 +111,9 @@ void main()
                              lane_row];
         }
         const uint r = row + j * ROW_LANES;
-        const bool mine = gl_SubgroupInvocationID < ROW_LANES && gl_SubgroupID % SUBGROUPS_PER_ROW == 0;
-        if (mine && n_cols != 0 && tile < n_tiles && r < args.n_rows)
+        const bool first_lanes = gl_SubgroupInvocationID < ROW_LANES;
+        const bool first_subgroup = gl_SubgroupID % SUBGROUPS_PER_ROW == 0;
+        if (first_lanes && first_subgroup && n_cols != 0 && tile < n_tiles && r < args.n_rows)
             args.y.at[r] = ADD ? args.y.at[r] + sum : sum;
     }
 }

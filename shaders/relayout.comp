@@ -28,7 +28,9 @@ uint chunk_byte(uint chunk)
 
 uint load_scale(uint row_byte, uint block)
 {
-    return block < args.n_cols / WEIGHT_BLOCK ? load4(row_byte + block * BLOCK_BYTES) & 0xffffu : 0u;
+    if (block >= args.n_cols / WEIGHT_BLOCK)
+        return 0u;
+    return load4(row_byte + block * BLOCK_BYTES) & 0xffffu;
 }
 #else
 uint chunk_byte(uint chunk)

@@ -11,8 +11,10 @@ struct attention_args {
     LM_PTR(vec4_in) q;        // in   f32 [n_tokens][n_head][head_dim], rotated
     LM_PTR(uvec4_in) k;       // in   one layer's K, see interface/kv.h
     LM_PTR(uvec4_in) v;       // in   one layer's V
-    LM_PTR(f32_out) y;        // out  f32 [n_tokens / tile][n_head * head_dim][tile], if n_splits is 1
-    LM_PTR(f32_out) partials; // out  f32 [n_splits][n_tokens * n_head][head_dim + 2], else
+    // out  with one split: f32 [n_tokens / tile][n_head * head_dim][tile]
+    LM_PTR(f32_out) y;
+    // out  with more: f32 [n_splits][n_tokens * n_head][head_dim + 2]
+    LM_PTR(f32_out) partials;
     LM_PTR(step_in) step;
     uint n_head;
     uint n_head_kv;

@@ -20,9 +20,9 @@
 
 #define WEIGHT_CHUNK_VEC4S (8 / WEIGHT_CHUNKS)
 
-// 32 columns of a tile's rows, seen from one row: its chunks are WEIGHT_TILE apart. Four of them are
-// a group: with the group as the only index that varies, everything else becomes a constant offset
-// from one pointer (an index g * 4 + b would cost a 64-bit addition per lane and load).
+// 32 columns of a tile's rows, seen from one row: its chunks are WEIGHT_TILE apart. Four of them
+// are a group: with the group as the only index that varies, everything else becomes a constant
+// offset from one pointer (an index g * 4 + b would cost a 64-bit addition per lane and load).
 struct weight_block { uvec4 chunk[WEIGHT_CHUNKS * WEIGHT_TILE]; };
 struct weight_group { weight_block block[4]; };
 struct weight_scales { uvec2 row[WEIGHT_TILE]; };
