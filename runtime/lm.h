@@ -103,6 +103,7 @@ typedef struct lm_model_params {
     const char *synthetic; // a shape: a name of the family or a JSON file; used when path is NULL
     const char *format;    // of the synthetic weights: "F16", "Q8_0", ...; NULL: Q8_0
     uint32_t ctx_tokens;   // longest context a session will ask for; 0: min(model's, 4096)
+    bool kv_f32;           // plan for a session with K and V in f32
     lm_progress progress;  // may be NULL
     void *progress_user;
 } lm_model_params;
@@ -131,14 +132,17 @@ typedef struct lm_plan {
     bool fits;
 } lm_plan;
 
-// Plans `params` on the device without loading weights. `kv_f32` as in lm_session_params.
-bool lm_model_plan(lm_device *device, const lm_model_params *params, bool kv_f32, lm_plan *plan,
-                   lm_error *err);
+// Plans `params` on the device without loading weights.
+bool lm_model_plan(lm_device *device, const lm_model_params *params, lm_plan *plan, lm_error *err);
 
 // What a file or a shape holds, without a device. *summary, if not NULL, becomes a text with
 // metadata and tensors, the caller's to free().
 bool lm_model_inspect(const lm_model_params *params, lm_model_info *info, char **summary,
                       lm_error *err);
+
+// The tokenizer alone, without a device or weights; a file may hold nothing but a vocabulary. The
+// caller destroys it with lm_tokenizer_destroy().
+lm_tokenizer *lm_model_read_tokenizer(const lm_model_params *params, lm_error *err);
 
 // Writes a synthetic model (params->synthetic, params->format) as a GGUF file.
 bool lm_model_write_synthetic(const lm_model_params *params, const char *path, lm_error *err);

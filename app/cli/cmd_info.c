@@ -30,8 +30,7 @@ static void plan_row(struct row *row, const cli_model_choice *choice, const cli_
     const lm_device_params params = {.device = row->device->uuid,
                                      .validation = options->validation};
     lm_device *device = lm_device_open(&params, &row->why);
-    row->planned =
-        device && lm_model_plan(device, &choice->params, options->kv_f32, &row->plan, &row->why);
+    row->planned = device && lm_model_plan(device, &choice->params, &row->plan, &row->why);
     lm_device_close(&device);
 }
 

@@ -1,49 +1,12 @@
-// The only command that reads a vocabulary without a model on a device: hence gguf and source,
-// below lm.h.
-
 #include "command.h"
 #include "input.h"
 #include "json.h"
 #include "model_choice.h"
 
-#include "gguf/format.h"
-#include "gguf/gguf.h"
-#include "model/config.h"
-#include "model/source.h"
 #include "tokenizer/tokenizer.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-
-static lm_tokenizer *tokenizer_of_file(const char *path, lm_error *err)
-{
-    lm_gguf *gguf = lm_gguf_open(path, err);
-    if (!gguf)
-        return NULL;
-    lm_tokenizer *tok = lm_tokenizer_create(gguf, err);
-    lm_gguf_close(&gguf);
-    return tok;
-}
-
-// The vocabulary does not depend on the format, but a wrong name is still a mistake.
-static lm_tokenizer *tokenizer_of_shape(const lm_model_params *params, lm_error *err)
-{
-    lm_config config;
-    lm_format format;
-    void *data;
-    size_t size;
-    if ((params->format && !lm_format_parse(params->format, &format, err)) ||
-        !lm_config_from_shape(&config, params->synthetic, err) ||
-        !lm_synth_vocabulary(&config, &data, &size, err))
-        return NULL;
-    lm_tokenizer *tok = NULL;
-    lm_gguf *gguf = lm_gguf_open_memory(params->synthetic, data, size, err);
-    if (gguf)
-        tok = lm_tokenizer_create(gguf, err);
-    lm_gguf_close(&gguf);
-    free(data);
-    return tok;
-}
 
 struct encoded {
     const lm_tokenizer *tok;
@@ -117,8 +80,7 @@ static bool tokenize(const cli_options *options, lm_text text, lm_error *err)
     size_t n_tokens = 0;
     if (!cli_model_choose(&choice, options, NULL, err))
         return false;
-    lm_tokenizer *tok = choice.params.path ? tokenizer_of_file(choice.params.path, err)
-                                           : tokenizer_of_shape(&choice.params, err);
+    lm_tokenizer *tok = lm_model_read_tokenizer(&choice.params, err);
     if (!tok)
         return false;
     cli_model_announce(&choice);

@@ -67,7 +67,7 @@ static bool open_device(struct work *w, lm_error *err)
         return true;
     cli_report_device(lm_device_get_info(w->device));
     lm_plan plan;
-    if (!lm_model_plan(w->device, &w->choice.params, w->options->kv_f32, &plan, err))
+    if (!lm_model_plan(w->device, &w->choice.params, &plan, err))
         return false;
     cli_report_plan(&plan);
     return true;
@@ -110,11 +110,18 @@ static bool check_length(const struct work *w, lm_error *err)
         cli_human_count(ctx).text, (unsigned long long)(wish < most ? wish : most));
 }
 
+// Before a device is opened or a weight is read: a prompt that does not fit fails at once.
 static bool read_prompt(struct work *w, lm_error *err)
 {
-    return lm_tokenizer_encode(lm_model_tokenizer(w->model), w->prompt->text,
-                               w->prompt->flags | LM_ENCODE_BOS, &w->tokens, &w->n_tokens, err) &&
-           check_length(w, err) && stop_if_interrupted(err);
+    lm_tokenizer *tokenizer = lm_model_read_tokenizer(&w->choice.params, err);
+    if (!tokenizer)
+        return false;
+    const bool ok =
+        lm_tokenizer_encode(tokenizer, w->prompt->text, w->prompt->flags | LM_ENCODE_BOS,
+                            &w->tokens, &w->n_tokens, err) &&
+        check_length(w, err) && stop_if_interrupted(err);
+    lm_tokenizer_destroy(&tokenizer);
+    return ok;
 }
 
 // A cancel that arrives just before a sync or a generation begins is forgotten by the library, so
@@ -238,8 +245,8 @@ cli_exit cli_generate(const cli_options *options, const cli_prompt *prompt)
               cli_model_inspect(&w.choice, options, false, &err);
     if (ok)
         cli_model_announce(&w.choice);
-    ok = ok && open_device(&w, &err) && stop_if_interrupted(&err) && open_model(&w, &err) &&
-         read_prompt(&w, &err) && prefill(&w, &err) && generate(&w, &err);
+    ok = ok && read_prompt(&w, &err) && open_device(&w, &err) && stop_if_interrupted(&err) &&
+         open_model(&w, &err) && prefill(&w, &err) && generate(&w, &err);
     ok = end_line(&w, ok ? &err : NULL) && ok;
     ok = ok && report(&w, &err);
     cli_exit code = CLI_OK;

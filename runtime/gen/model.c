@@ -127,13 +127,11 @@ bool lm_model_write_synthetic(const lm_model_params *params, const char *path, l
            lm_synth_write(&config, format, path, err);
 }
 
-static lm_tokenizer *create_tokenizer(const lm_opened *opened, lm_error *err)
+static lm_tokenizer *synthetic_tokenizer(const lm_config *config, lm_error *err)
 {
-    if (opened->gguf)
-        return lm_tokenizer_create(opened->gguf, err);
     void *data = NULL;
     size_t size = 0;
-    if (!lm_synth_vocabulary(&opened->config, &data, &size, err))
+    if (!lm_synth_vocabulary(config, &data, &size, err))
         return NULL;
     lm_gguf *gguf = lm_gguf_open_memory("the synthetic vocabulary", data, size, err);
     lm_tokenizer *tokenizer = gguf ? lm_tokenizer_create(gguf, err) : NULL;
@@ -142,10 +140,31 @@ static lm_tokenizer *create_tokenizer(const lm_opened *opened, lm_error *err)
     return tokenizer;
 }
 
-static bool check_fit(lm_model *it, const lm_opened *opened, lm_error *err)
+lm_tokenizer *lm_model_read_tokenizer(const lm_model_params *params, lm_error *err)
+{
+    lm_config config;
+    lm_format format;
+    if (params->path) {
+        lm_gguf *gguf = lm_gguf_open(params->path, err);
+        lm_tokenizer *tokenizer = gguf ? lm_tokenizer_create(gguf, err) : NULL;
+        lm_gguf_close(&gguf);
+        return tokenizer;
+    }
+    if (!params->synthetic) {
+        lm_fail(err, LM_BAD_ARGUMENT, "neither a model file nor a shape was given");
+        return NULL;
+    }
+    // The vocabulary does not depend on the format, but a wrong name is still a mistake.
+    if ((params->format && !lm_format_parse(params->format, &format, err)) ||
+        !lm_config_from_shape(&config, params->synthetic, err))
+        return NULL;
+    return synthetic_tokenizer(&config, err);
+}
+
+static bool check_fit(lm_model *it, const lm_opened *opened, bool kv_f32, lm_error *err)
 {
     lm_plan plan;
-    if (!lm_plan_opened(it->device->gpu, opened, it->ctx_tokens, false, &plan, err))
+    if (!lm_plan_opened(it->device->gpu, opened, it->ctx_tokens, kv_f32, &plan, err))
         return false;
     if (plan.fits)
         return true;
@@ -169,7 +188,8 @@ static bool check_fit(lm_model *it, const lm_opened *opened, lm_error *err)
 static bool load(lm_model *it, const lm_opened *opened, const lm_model_params *params,
                  lm_error *err)
 {
-    it->tokenizer = create_tokenizer(opened, err);
+    it->tokenizer = opened->gguf ? lm_tokenizer_create(opened->gguf, err)
+                                 : synthetic_tokenizer(&opened->config, err);
     if (!it->tokenizer)
         return false;
     if (lm_tokenizer_n_vocab(it->tokenizer) > it->config.n_vocab)
@@ -197,7 +217,7 @@ lm_model *lm_model_open(lm_device *device, const lm_model_params *params, lm_err
     it->config = opened.config;
     lm_opened_info(&opened, &it->info);
     if (!lm_choose_ctx(&it->config, params->ctx_tokens, &it->ctx_tokens, err) ||
-        !check_fit(it, &opened, err) || !load(it, &opened, params, err))
+        !check_fit(it, &opened, params->kv_f32, err) || !load(it, &opened, params, err))
         goto fail;
     it->load_ns = lm_clock_ns() - start_ns;
     lm_opened_finish(&opened);

@@ -140,15 +140,14 @@ bool lm_plan_opened(lm_gpu *gpu, const lm_opened *opened, uint32_t ctx_tokens, b
     return largest_ctx(gpu, opened, kv_f32, plan, &plan->ctx_tokens_fit, err);
 }
 
-bool lm_model_plan(lm_device *device, const lm_model_params *params, bool kv_f32, lm_plan *plan,
-                   lm_error *err)
+bool lm_model_plan(lm_device *device, const lm_model_params *params, lm_plan *plan, lm_error *err)
 {
     lm_opened opened;
     uint32_t ctx_tokens = 0;
     if (!lm_opened_init(&opened, params, err))
         return false;
     const bool ok = lm_choose_ctx(&opened.config, params->ctx_tokens, &ctx_tokens, err) &&
-                    lm_plan_opened(device->gpu, &opened, ctx_tokens, kv_f32, plan, err);
+                    lm_plan_opened(device->gpu, &opened, ctx_tokens, params->kv_f32, plan, err);
     lm_opened_finish(&opened);
     return ok;
 }
