@@ -1,0 +1,186 @@
+// Causal attention over the KV cache: every head shape, split of the keys and length.
+
+#include "support/rig.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#include "ops/ops.h"
+#include "ref/ops.h"
+#include "support/compare.h"
+#include "support/device.h"
+#include "support/kv.h"
+#include "support/tiled.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+// A score s errs by sqrt(head_dim) * 2^-24 * |q||k| * scale and a weight by as much, relatively,
+// plus 3 + 2|s - max| ulp of exp: for scores within +-4 about 1e-6, independent from key to key and
+// so averaged out. Sums of up to 1100 positive weights add sqrt(1100 / 3) * 2^-24 = 1.1e-6.
+#define LIMIT 3e-6
+
+// Scores of +-80 have absolute errors of 80 * 2^-24 * a few = 2e-5, and so have the weights of the
+// keys near the maximum: exp(s + d) = exp(s) (1 + d). Each sum of head_dim products of up to 13
+// rounds with 2^-24 of values up to 900 before scaling: sqrt(128) / 3 * 900 / 11 * 2^-24 = 1.8e-5.
+#define LIMIT_LARGE 4e-5
+
+struct shape {
+    uint32_t n_head, n_head_kv, head_dim;
+    bool f32;
+};
+
+struct run {
+    uint32_t pos, n_tokens, n_here, n_splits, tile; // tokens of the grid, of the step
+    float q_range;
+};
+
+// Fills positions 0 to n - 1 of K and V and leaves poison behind; k and v are [n][width].
+static void fill_cache(const lm_kv_layer *kv, void *k_at, void *v_at, size_t n, float *k, float *v,
+                       test_random *random)
+{
+    const size_t width = (size_t)kv->n_head_kv * kv->head_dim;
+    test_random_fill(random, k, n * width, -2.0f, 2.0f);
+    test_random_fill(random, v, n * width, -1.0f, 2.0f); // values that average to 0 would cancel
+    if (!kv->f32) {
+        ref_round_f16(k, n * width);
+        ref_round_f16(v, n * width);
+    }
+    for (size_t p = 0; p < n; p++)
+        for (size_t i = 0; i < width; i++) {
+            kv_write(kv, k_at, true, p, i / kv->head_dim, i % kv->head_dim, k[p * width + i]);
+            kv_write(kv, v_at, false, p, i / kv->head_dim, i % kv->head_dim, v[p * width + i]);
+        }
+}
+
+static void check(lm_gpu *gpu, const struct shape *s, const struct run *r, test_random *random)
+{
+    const uint32_t width = s->n_head * s->head_dim;
+    const size_t n_keys = r->pos + r->n_here;
+    const size_t kv_width = (size_t)s->n_head_kv * s->head_dim;
+    lm_kv_layer kv = {.n_head_kv = s->n_head_kv,
+                      .head_dim = s->head_dim,
+                      .n_ctx = ((uint32_t)n_keys + 31) / 16 * 16,
+                      .f32 = s->f32};
+    rig it = rig_begin(gpu);
+    rig_tensor *q =
+        rig_random(&it, "q", random, (size_t)r->n_tokens * width, -r->q_range, r->q_range);
+    rig_tensor *k_cache = rig_input(&it, "K", NULL, lm_kv_layer_bytes(&kv));
+    rig_tensor *v_cache = rig_input(&it, "V", NULL, lm_kv_layer_bytes(&kv));
+    rig_tensor *y = rig_output(&it, "y", tiled_floats(r->n_tokens, width, r->tile) * 4);
+    rig_tensor *partials =
+        rig_output(&it, "partials",
+                   lm_attention_partial_bytes(r->n_splits, r->n_tokens, s->n_head, s->head_dim));
+    kv.k = k_cache->address;
+    kv.v = v_cache->address;
+    const size_t n_used = (size_t)r->n_here * width;
+    float *k = malloc(n_keys * kv_width * sizeof *k + 1);
+    float *v = malloc(n_keys * kv_width * sizeof *v + 1);
+    float *want = malloc(n_used * sizeof *want + 1);
+    float *got = malloc(n_used * sizeof *got + 1);
+    assert_true(k && v && want && got);
+    fill_cache(&kv, k_cache->at, v_cache->at, n_keys, k, v, random);
+    const double scale = 1.0 / sqrt(s->head_dim);
+    ref_attention(&(ref_heads){s->n_head, s->n_head_kv, s->head_dim}, scale, q->at, k, v, r->n_here,
+                  r->pos + 1, want);
+
+    lm_op_attention(it.rec, &(lm_attention){.q = q->address,
+                                            .kv = kv,
+                                            .y = y->address,
+                                            .partials = partials->address,
+                                            .step = rig_step(&it, r->pos, r->n_here),
+                                            .n_head = s->n_head,
+                                            .n_tokens = r->n_tokens,
+                                            .tile = r->tile,
+                                            .n_splits = r->n_splits,
+                                            .scale = (float)scale});
+    rig_run(&it);
+    untile_rows(y->at, r->n_here, width, r->tile, got);
+    char what[160];
+    snprintf(what, sizeof what,
+             "attention of %u/%u heads of %u (%s), %u of %u tokens at %u, %u splits, tile %u",
+             s->n_head, s->n_head_kv, s->head_dim, s->f32 ? "f32" : "f16", r->n_here, r->n_tokens,
+             r->pos, r->n_splits, r->tile);
+    assert_true(compare_close(what, got, want, n_used, r->q_range > 4.0f ? LIMIT_LARGE : LIMIT));
+    assert_int_equal(tiled_poison_behind(y->at, r->n_tokens, r->n_here, width, r->tile),
+                     tiled_floats(r->n_tokens, width, r->tile) - n_used);
+    free(got);
+    free(want);
+    free(v);
+    free(k);
+    rig_finish(&it);
+}
+
+static const struct shape shapes[] = {{2, 2, 64, false},   {2, 2, 80, true},   {32, 1, 128, false},
+                                      {14, 2, 160, false}, {14, 2, 128, true}, {7, 1, 80, false},
+                                      {4, 4, 160, true},   {32, 1, 64, true}};
+#define N_SHAPES (sizeof shapes / sizeof *shapes)
+
+static void one_token_after_any_number(void **state)
+{
+    static const uint32_t positions[] = {0, 1, 15, 16, 17, 63, 64, 65, 255, 256, 257, 1000};
+    static const uint32_t splits[] = {1, 2, 5, 8};
+    test_random random = test_random_start("attention of one token");
+    for (size_t i = 0; i < N_SHAPES; i++)
+        for (size_t p = 0; p < sizeof positions / sizeof *positions; p++)
+            for (size_t n = 0; n < 2; n++)
+                check(*state, &shapes[i],
+                      &(struct run){positions[p], 1, 1, splits[(2 * p + i + n) % 4], 1, 1.0f},
+                      &random);
+}
+
+static void many_tokens(void **state)
+{
+    static const uint32_t counts[] = {2, 7, 8, 9, 16, 33};
+    static const uint32_t positions[] = {0, 1, 16, 63, 256};
+    static const uint32_t splits[] = {1, 1, 2, 5};
+    test_random random = test_random_start("attention of many tokens");
+    for (size_t i = 0; i < N_SHAPES; i++)
+        for (size_t n = 0; n < sizeof counts / sizeof *counts; n++) {
+            const uint32_t pos = positions[(i + n) % 5];
+            const uint32_t tile = counts[n] <= 8 ? 8 : 16;
+            check(*state, &shapes[i],
+                  &(struct run){pos, counts[n], counts[n], splits[(i + n) % 4], tile, 1.0f},
+                  &random);
+        }
+}
+
+static void steps_shorter_than_the_grid(void **state)
+{
+    test_random random = test_random_start("attention of part of a step");
+    for (uint32_t n_here = 0; n_here <= 8; n_here++)
+        for (uint32_t n_splits = 1; n_splits <= 2; n_splits++) {
+            check(*state, &shapes[0], &(struct run){21, 8, n_here, n_splits, 8, 1.0f}, &random);
+            check(*state, &shapes[5], &(struct run){0, 33, n_here * 4, n_splits, 16, 1.0f},
+                  &random);
+        }
+}
+
+// The running maximum rises again and again, and weights span all of f32.
+static void large_scores(void **state)
+{
+    test_random random = test_random_start("attention with large scores");
+    for (size_t i = 0; i < N_SHAPES; i++) {
+        const float range = 60.0f; // scores of about +-80 at their extremes
+        check(*state, &shapes[i], &(struct run){1000, 1, 1, 1, 1, range}, &random);
+        check(*state, &shapes[i], &(struct run){700, 1, 1, 5, 1, range}, &random);
+        check(*state, &shapes[i], &(struct run){300, 9, 9, 1, 16, range}, &random);
+    }
+}
+
+int main(void)
+{
+    const char *absent = lm_test_require_device();
+    if (absent)
+        return lm_test_skip(absent);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_token_after_any_number),
+        cmocka_unit_test(many_tokens),
+        cmocka_unit_test(steps_shorter_than_the_grid),
+        cmocka_unit_test(large_scores),
+    };
+    return cmocka_run_group_tests(tests, test_gpu_setup, test_gpu_teardown);
+}

@@ -1,0 +1,127 @@
+// Every byte of a re-laid matrix stands where interface/weights.h says, and padding is zero.
+
+#include "support/rig.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#include "interface/weights.h"
+#include "ops/ops.h"
+#include "support/compare.h"
+#include "support/device.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+// The layout, byte by byte: `laid` has lm_matrix_bytes().
+static void lay_out(const test_weights *w, unsigned char *laid)
+{
+    const size_t row_bytes = test_row_bytes(w->storage, w->n_cols);
+    const size_t quant_row = w->storage == LM_STORAGE_Q8_0 ? w->n_cols : row_bytes;
+    const size_t scale_groups = (w->n_cols + 127) / 128;
+    unsigned char *scales = laid + lm_matrix_quant_bytes(w->storage, w->n_rows, w->n_cols);
+    memset(laid, 0, lm_matrix_bytes(w->storage, w->n_rows, w->n_cols));
+    for (size_t r = 0; r < w->n_rows; r++) {
+        const unsigned char *row = w->bytes + r * row_bytes;
+        for (size_t i = 0; i < quant_row; i++) {
+            const size_t chunk = (r / 16 * (quant_row / 16) + i / 16) * 16 + r % 16;
+            laid[chunk * 16 + i % 16] =
+                w->storage == LM_STORAGE_Q8_0 ? row[i / 32 * 34 + 2 + i % 32] : row[i];
+        }
+        for (size_t b = 0; w->storage == LM_STORAGE_Q8_0 && b < w->n_cols / 32; b++)
+            memcpy(scales + ((r / 16 * scale_groups + b / 4) * 16 + r % 16) * 8 + b % 4 * 2,
+                   row + b * 34, 2);
+    }
+}
+
+// Re-lays `weights` in slices of `slice` rows.
+static void check(lm_gpu *gpu, const test_weights *w, uint32_t slice)
+{
+    const uint32_t row_bytes = test_row_bytes(w->storage, w->n_cols);
+    const uint64_t bytes = lm_matrix_bytes(w->storage, w->n_rows, w->n_cols);
+    rig it = rig_begin(gpu);
+    rig_tensor *to = rig_output(&it, "laid out", bytes);
+    const lm_matrix matrix = {to->address, w->storage, w->n_rows, w->n_cols};
+    for (uint32_t row = 0; row < w->n_rows; row += slice) {
+        const uint32_t n = w->n_rows - row < slice ? w->n_rows - row : slice;
+        rig_tensor *from = rig_input(&it, "a slice", NULL, (uint64_t)n * row_bytes + 4);
+        memcpy(from->at, w->bytes + (size_t)row * row_bytes, (size_t)n * row_bytes);
+        lm_op_relayout(it.rec, &(lm_relayout){.from = from->address,
+                                              .to = matrix,
+                                              .row_begin = row,
+                                              .n_rows = n,
+                                              .row_bytes = row_bytes});
+    }
+    rig_run(&it);
+    unsigned char *want = malloc(bytes);
+    assert_non_null(want);
+    lay_out(w, want);
+    for (uint64_t i = 0; i < bytes; i++)
+        if (((unsigned char *)to->at)[i] != want[i])
+            fail_msg("%s [%u][%u] in slices of %u: byte %llu is %u, wanted %u",
+                     test_storage_names[w->storage], w->n_rows, w->n_cols, slice,
+                     (unsigned long long)i, ((unsigned char *)to->at)[i], want[i]);
+    free(want);
+    rig_finish(&it);
+}
+
+static void every_byte_has_its_place(void **state)
+{
+    static const uint32_t all_rows[] = {1, 15, 16, 17, 33};
+    static const uint32_t all_cols[] = {32, 64, 96, 128, 160, 2080};
+    test_random random = test_random_start("relayout");
+    for (lm_storage storage = 0; storage < LM_STORAGE_COUNT; storage++)
+        for (size_t i = 0; i < sizeof all_rows / sizeof *all_rows; i++)
+            for (size_t j = 0; j < sizeof all_cols / sizeof *all_cols; j++) {
+                const uint32_t n_rows = all_rows[i];
+                test_weights w = test_weights_create(storage, n_rows, all_cols[j], &random);
+                for (size_t b = 0; b < (size_t)n_rows * test_row_bytes(storage, w.n_cols); b++)
+                    w.bytes[b] = (unsigned char)test_random_next(&random);
+                check(*state, &w, n_rows);
+                if (n_rows > 16)
+                    check(*state, &w, 16);
+                test_weights_destroy(&w);
+            }
+}
+
+static void slices_of_many_tiles(void **state)
+{
+    test_random random = test_random_start("relayout in slices");
+    for (lm_storage storage = 0; storage < LM_STORAGE_COUNT; storage++) {
+        test_weights w = test_weights_create(storage, 200, 96, &random);
+        check(*state, &w, 64);
+        check(*state, &w, 48);
+        test_weights_destroy(&w);
+    }
+}
+
+// The op at the first mistake of the arguments: more workgroups than one dimension may have.
+static void a_long_grid_is_folded(void **state)
+{
+    (void)state;
+    lm_gpu_params params = test_gpu_params();
+    params.lowered_limits = "group_count=1024";
+    lm_gpu *gpu = test_gpu_open(&params);
+    test_random random = test_random_start("relayout, folded");
+    // 1024 groups of 64 threads write 1 MiB of quants.
+    test_weights w = test_weights_create(LM_STORAGE_Q8_0, 1024 + 17, 1088, &random);
+    check(gpu, &w, w.n_rows);
+    test_weights_destroy(&w);
+    assert_int_equal(lm_gpu_memory_used(gpu), 0);
+    lm_gpu_close(&gpu);
+}
+
+int main(void)
+{
+    const char *absent = lm_test_require_device();
+    if (absent)
+        return lm_test_skip(absent);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_byte_has_its_place),
+        cmocka_unit_test(slices_of_many_tiles),
+        cmocka_unit_test(a_long_grid_is_folded),
+    };
+    return cmocka_run_group_tests(tests, test_gpu_setup, test_gpu_teardown);
+}

@@ -1,0 +1,209 @@
+// q and k are rotated by position; k and v land in the KV cache and nowhere else.
+
+#include "support/rig.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#include "base/half.h"
+#include "ops/ops.h"
+#include "ref/ops.h"
+#include "support/compare.h"
+#include "support/device.h"
+#include "support/kv.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+// cos and sin are rounded to f32, as are two products and their sum, each to half an ulp: at most
+// 2.5 * 2^-24 of each of the pair's two terms.
+#define LIMIT 3e-7
+
+#define N_CTX  64
+#define BASE   10000.0
+#define FACTOR 4.0
+
+struct shape {
+    uint32_t n_head, n_head_kv, head_dim;
+};
+
+// f32 [N_CTX][head_dim / 2][2]
+static void fill_table(float *table, uint32_t head_dim)
+{
+    for (uint32_t p = 0; p < N_CTX; p++)
+        for (uint32_t i = 0; i < head_dim / 2; i++) {
+            const double angle = p / FACTOR * pow(BASE, -2.0 * i / head_dim);
+            table[(p * (head_dim / 2) + i) * 2] = (float)cos(angle);
+            table[(p * (head_dim / 2) + i) * 2 + 1] = (float)sin(angle);
+        }
+}
+
+// A rotated value of f32 may err by 3 * 2^-24 of its pair's length, at most 2 * sqrt(2) here; what
+// is stored is that, rounded to f16 where the cache is f16. V is only rounded.
+static bool is_stored(float got, float want, bool is_k, bool f32)
+{
+    const float error = is_k ? 3.0f * 0x1p-24f * 2.9f : 0.0f;
+    float low = want - error;
+    float high = want + error;
+    if (!f32) {
+        ref_round_f16(&low, 1);
+        ref_round_f16(&high, 1);
+    }
+    return got >= low && got <= high;
+}
+
+// Checks the positions of the step and that all others are still poison.
+static void check_cache(const char *what, const lm_kv_layer *kv, const void *tensor, bool is_k,
+                        uint32_t pos, uint32_t n_here, const float *rows)
+{
+    const size_t width = (size_t)kv->n_head_kv * kv->head_dim;
+    for (size_t i = 0; i < n_here * width; i++) {
+        const size_t d = i % kv->head_dim;
+        const size_t head = i % width / kv->head_dim;
+        const float got = kv_read(kv, tensor, is_k, pos + i / width, head, d);
+        if (!is_stored(got, rows[i], is_k, kv->f32))
+            fail_msg("%s: %c[%zu][%zu][%zu] is %.9g, wanted %.9g", what, is_k ? 'K' : 'V',
+                     pos + i / width, head, d, (double)got, (double)rows[i]);
+    }
+    const size_t words = lm_kv_layer_bytes(kv) / 4;
+    const size_t written = n_here * width / (kv->f32 ? 1 : 2);
+    assert_int_equal(poison_count(tensor, words * 4), words - written);
+}
+
+static void check(lm_gpu *gpu, const struct shape *s, bool f32, uint32_t pos, uint32_t n_tokens,
+                  uint32_t n_here, test_random *random)
+{
+    const size_t q_width = (size_t)s->n_head * s->head_dim;
+    const size_t kv_width = (size_t)s->n_head_kv * s->head_dim;
+    rig it = rig_begin(gpu);
+    rig_tensor *q = rig_output(&it, "q", n_tokens * q_width * 4);
+    rig_tensor *k = rig_random(&it, "k", random, n_tokens * kv_width, -2.0f, 2.0f);
+    rig_tensor *v = rig_random(&it, "v", random, n_tokens * kv_width, -2.0f, 2.0f);
+    rig_tensor *table = rig_input(&it, "cos and sin", NULL, N_CTX * s->head_dim * 4);
+    fill_table(table->at, s->head_dim);
+    test_random_fill(random, q->at, n_here * q_width, -2.0f, 2.0f);
+
+    lm_kv_layer kv = {
+        .n_head_kv = s->n_head_kv, .head_dim = s->head_dim, .n_ctx = N_CTX, .f32 = f32};
+    rig_tensor *k_cache = rig_output(&it, "K", lm_kv_layer_bytes(&kv));
+    rig_tensor *v_cache = rig_output(&it, "V", lm_kv_layer_bytes(&kv));
+    kv.k = k_cache->address;
+    kv.v = v_cache->address;
+
+    float *want_q = malloc(n_here * q_width * sizeof *want_q + 1);
+    float *want_k = malloc(n_here * kv_width * sizeof *want_k + 1);
+    float *want_v = malloc(n_here * kv_width * sizeof *want_v + 1);
+    assert_true(want_q && want_k && want_v);
+    memcpy(want_q, q->at, n_here * q_width * sizeof *want_q);
+    memcpy(want_k, k->at, n_here * kv_width * sizeof *want_k);
+    memcpy(want_v, v->at, n_here * kv_width * sizeof *want_v);
+    ref_rope(want_q, n_here, s->n_head, s->head_dim, pos, BASE, FACTOR);
+    ref_rope(want_k, n_here, s->n_head_kv, s->head_dim, pos, BASE, FACTOR);
+
+    lm_op_rope_store(it.rec, &(lm_rope_store){.q = q->address,
+                                              .k = k->address,
+                                              .v = v->address,
+                                              .cos_sin = table->address,
+                                              .kv = kv,
+                                              .step = rig_step(&it, pos, n_here),
+                                              .n_head = s->n_head,
+                                              .n_tokens = n_tokens});
+    rig_run(&it);
+    char what[96];
+    snprintf(what, sizeof what, "rope_store %u/%u heads of %u, position %u + %u, %s", s->n_head,
+             s->n_head_kv, s->head_dim, pos, n_here, f32 ? "f32" : "f16");
+    assert_true(compare_close(what, q->at, want_q, n_here * q_width, LIMIT));
+    assert_true(rig_is_untouched(q, n_here * q_width));
+    check_cache(what, &kv, k_cache->at, true, pos, n_here, want_k);
+    check_cache(what, &kv, v_cache->at, false, pos, n_here, want_v);
+    free(want_v);
+    free(want_k);
+    free(want_q);
+    rig_finish(&it);
+}
+
+static void shapes_and_positions(void **state)
+{
+    static const struct shape shapes[] = {{2, 2, 64},  {14, 2, 80}, {32, 1, 128}, {2, 2, 160},
+                                          {14, 2, 64}, {7, 1, 160}, {4, 4, 80},   {2, 2, 128}};
+    test_random random = test_random_start("rope_store");
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        for (int f32 = 0; f32 < 2; f32++) {
+            check(*state, &shapes[i], f32, 0, 1, 1, &random);
+            check(*state, &shapes[i], f32, 0, 17, 17, &random);
+            check(*state, &shapes[i], f32, 29, 9, 9, &random);
+            check(*state, &shapes[i], f32, N_CTX - 1, 1, 1, &random);
+            check(*state, &shapes[i], f32, N_CTX - 7, 7, 7, &random);
+        }
+}
+
+static void only_the_steps_tokens(void **state)
+{
+    test_random random = test_random_start("rope_store of part of a step");
+    for (uint32_t n_here = 0; n_here <= 8; n_here++)
+        check(*state, &(struct shape){14, 2, 64}, n_here % 2, 15, 8, n_here, &random);
+}
+
+// Every rounding of f32 to f16: ties, subnormals, overflow, infinities. V is stored unrotated.
+static void values_are_rounded_to_nearest_even(void **state)
+{
+    enum { DIM = 64, N = 32 };
+    float values[N * DIM];
+    float want[N * DIM];
+    for (uint32_t i = 0; i < N * DIM; i++) {
+        // Between two neighbouring binary16 numbers: just below, at and just above the middle.
+        const uint32_t half = (i * 0x9e37u & 0xffffu) & 0xfbffu; // no exponent of all ones
+        const uint32_t low = lm_bits_from_f32(lm_f32_from_f16((uint16_t)half));
+        const uint32_t high = lm_bits_from_f32(lm_f32_from_f16((uint16_t)(half + 1u)));
+        const uint32_t middle = low / 2 + high / 2;
+        values[i] = lm_f32_from_bits((half & 0x7fffu) == 0x7bffu ? 0x477fefffu + i % 3
+                                                                 : middle - 1u + i % 3);
+        if ((half & 0x7fffu) < 8u) // f32 is not evenly spaced around the smallest ones
+            values[i] = ((float)(half & 7u) + 0.5f) * 0x1p-24f * (half & 0x8000u ? -1.0f : 1.0f);
+    }
+    memcpy(want, values, sizeof want);
+    ref_round_f16(want, N * DIM);
+    lm_kv_layer kv = {.n_head_kv = 1, .head_dim = DIM, .n_ctx = N};
+    rig it = rig_begin(*state);
+    rig_tensor *v_cache = rig_output(&it, "V", lm_kv_layer_bytes(&kv));
+    kv.v = v_cache->address;
+    kv.k = rig_output(&it, "K", lm_kv_layer_bytes(&kv))->address;
+    rig_tensor *table = rig_input(&it, "cos and sin", NULL, N * DIM * 4);
+    memset(table->at, 0, table->bytes);
+    rig_tensor *k = rig_input(&it, "k", values, sizeof values);
+    rig_tensor *q = rig_output(&it, "q", sizeof values);
+    lm_op_rope_store(it.rec,
+                     &(lm_rope_store){.q = q->address,
+                                      .k = k->address,
+                                      .v = rig_input(&it, "v", values, sizeof values)->address,
+                                      .cos_sin = table->address,
+                                      .kv = kv,
+                                      .step = rig_step(&it, 0, N),
+                                      .n_head = 1,
+                                      .n_tokens = N});
+    rig_run(&it);
+    for (size_t i = 0; i < N * DIM; i++) {
+        const float got = kv_read(&kv, v_cache->at, false, i / DIM, 0, i % DIM);
+        if (lm_bits_from_f32(got) != lm_bits_from_f32(want[i]))
+            fail_msg("%.9g (%08x) became %.9g, wanted %.9g", (double)values[i],
+                     lm_bits_from_f32(values[i]), (double)got, (double)want[i]);
+    }
+    rig_finish(&it);
+}
+
+int main(void)
+{
+    const char *absent = lm_test_require_device();
+    if (absent)
+        return lm_test_skip(absent);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(shapes_and_positions),
+        cmocka_unit_test(only_the_steps_tokens),
+        cmocka_unit_test(values_are_rounded_to_nearest_even),
+    };
+    return cmocka_run_group_tests(tests, test_gpu_setup, test_gpu_teardown);
+}
