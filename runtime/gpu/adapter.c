@@ -1,5 +1,7 @@
 #include "gpu/adapter.h"
 
+#include "gpu/matrix_shapes.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -192,46 +194,46 @@ static void read_int_dot(lm_adapter *adapter, const struct extensions *extension
     adapter->int_dot = dot.integerDotProduct4x8BitPackedSignedAccelerated;
 }
 
-#ifdef VK_KHR_cooperative_matrix
-static const char *component_name(VkComponentTypeKHR type)
+static const char *component_name(int32_t type)
 {
     static const char *const names[] = {"f16", "f32", "f64", "i8",  "i16", "i32",
                                         "i64", "u8",  "u16", "u32", "u64"};
-    return (size_t)type < sizeof names / sizeof *names ? names[type] : "?";
+    return type >= 0 && (size_t)type < sizeof names / sizeof *names ? names[type] : "other";
 }
 
-static void read_shapes(lm_adapter *adapter, const struct extensions *extensions)
+static void add_shape(lm_adapter *adapter, const VkCooperativeMatrixPropertiesKHR *from)
 {
-    if (!has_extension(extensions, VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME) ||
-        !vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR)
+    if (from->scope != VK_SCOPE_SUBGROUP_KHR || adapter->n_shapes == LM_ADAPTER_MAX_SHAPES)
         return;
+    lm_adapter_shape *shape = &adapter->shapes[adapter->n_shapes++];
+    shape->m = from->MSize;
+    shape->n = from->NSize;
+    shape->k = from->KSize;
+    snprintf(shape->types, sizeof shape->types, "%s*%s+%s", component_name((int32_t)from->AType),
+             component_name((int32_t)from->BType), component_name((int32_t)from->CType));
+}
+
+static void read_shapes(lm_adapter *adapter, VkInstance instance,
+                        const struct extensions *extensions)
+{
+    if (!has_extension(extensions, VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME))
+        return;
+    const PFN_vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR get =
+        (PFN_vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR)vkGetInstanceProcAddr(
+            instance, "vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR");
     uint32_t n = 0;
-    vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR(adapter->handle, &n, NULL);
-    VkCooperativeMatrixPropertiesKHR *all = calloc(n ? n : 1, sizeof *all);
+    if (!get || get(adapter->handle, &n, NULL) < 0 || n == 0)
+        return;
+    VkCooperativeMatrixPropertiesKHR *all = calloc(n, sizeof *all);
     if (!all)
         return;
     for (uint32_t i = 0; i < n; i++)
         all[i].sType = VK_STRUCTURE_TYPE_COOPERATIVE_MATRIX_PROPERTIES_KHR;
-    if (vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR(adapter->handle, &n, all) >= 0)
-        for (uint32_t i = 0; i < n && adapter->n_shapes < LM_ADAPTER_MAX_SHAPES; i++) {
-            if (all[i].scope != VK_SCOPE_SUBGROUP_KHR)
-                continue;
-            lm_adapter_shape *shape = &adapter->shapes[adapter->n_shapes++];
-            shape->m = all[i].MSize;
-            shape->n = all[i].NSize;
-            shape->k = all[i].KSize;
-            snprintf(shape->types, sizeof shape->types, "%s*%s+%s", component_name(all[i].AType),
-                     component_name(all[i].BType), component_name(all[i].CType));
-        }
+    if (get(adapter->handle, &n, all) >= 0)
+        for (uint32_t i = 0; i < n; i++)
+            add_shape(adapter, &all[i]);
     free(all);
 }
-#else
-static void read_shapes(lm_adapter *adapter, const struct extensions *extensions)
-{
-    (void)adapter;
-    (void)extensions;
-}
-#endif
 
 // A software device shares memory with everything else on the machine.
 static uint64_t system_available_bytes(void)
@@ -291,8 +293,8 @@ static void read_memory(lm_adapter *adapter, const struct extensions *extensions
     adapter->free_bytes = lm_adapter_free_bytes(adapter);
 }
 
-bool lm_adapter_probe(lm_adapter *adapter, VkPhysicalDevice handle, const char *lowered,
-                      lm_error *err)
+bool lm_adapter_probe(lm_adapter *adapter, VkInstance instance, VkPhysicalDevice handle,
+                      const char *lowered, lm_error *err)
 {
     *adapter = (lm_adapter){.handle = handle};
     vkGetPhysicalDeviceProperties(handle, &adapter->properties);
@@ -330,7 +332,7 @@ bool lm_adapter_probe(lm_adapter *adapter, VkPhysicalDevice handle, const char *
         read_limits(adapter, &v11, &subgroup);
         ok = !lowered || lm_limits_lower(&adapter->limits, lowered, err);
         read_int_dot(adapter, extensions);
-        read_shapes(adapter, extensions);
+        read_shapes(adapter, instance, extensions);
         adapter->usable = meets_floor(adapter, &v11, &subgroup, extensions) && find_queue(adapter);
     }
     read_memory(adapter, extensions);

@@ -7,7 +7,7 @@
 
 // Fills `adapter`. A device below the floor is no failure: it becomes unusable, with the reason.
 // `lowered` is a text for lm_limits_lower() or NULL.
-bool lm_adapter_probe(lm_adapter *adapter, VkPhysicalDevice handle, const char *lowered,
-                      lm_error *err);
+bool lm_adapter_probe(lm_adapter *adapter, VkInstance instance, VkPhysicalDevice handle,
+                      const char *lowered, lm_error *err);
 
 #endif

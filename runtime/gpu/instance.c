@@ -162,7 +162,7 @@ static bool list_adapters(lm_instance *instance, const char *lowered, lm_error *
         result >= VK_SUCCESS || lm_fail(err, LM_UNSUPPORTED, "cannot list the Vulkan devices: %s",
                                         lm_vk_result_name(result));
     for (uint32_t i = 0; ok && i < n; i++)
-        ok = lm_adapter_probe(&instance->adapters[i], handles[i], lowered, err);
+        ok = lm_adapter_probe(&instance->adapters[i], instance->handle, handles[i], lowered, err);
     free(handles);
     instance->n_adapters = n;
     if (ok)
