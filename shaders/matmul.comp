@@ -24,8 +24,8 @@ LM_BUFFER readonly buffer x_blocks16 { x_block16 block[]; };
 vec4 load_x(uint at, uint i)
 {
     if (TOKENS == 8)
-        return x_blocks8(args.x).block[at].v[i];
-    return x_blocks16(args.x).block[at].v[i];
+        return x_blocks8(uvec2(args.x)).block[at].v[i];
+    return x_blocks16(uvec2(args.x)).block[at].v[i];
 }
 
 vec4 sums[ROWS_PER_LANE][TOKEN_VEC4S];

@@ -50,7 +50,7 @@ void main()
 #if WEIGHT_SCALED
     weight_scale_groups s[ROWS_PER_LANE];
 #endif
-    x_groups x = x_groups(args.x);
+    x_groups x = x_groups(uvec2(args.x));
     [[unroll]] for (uint j = 0; j < ROWS_PER_LANE; j++) {
         const uint r = row + j * ROW_LANES;
         w[j] = weight_row(uvec2(args.weights), r, args.n_cols);
