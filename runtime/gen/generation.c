@@ -207,6 +207,7 @@ static void settle(lm_generation *it)
     session->stats.evaluated += n_evaluated - session->n_evaluated;
     session->n_evaluated = n_evaluated < session->n_tokens ? n_evaluated : session->n_tokens;
     session->logits_at = n_evaluated == session->n_tokens ? n_evaluated : 0;
+    session->logits_read_at = 0;
 }
 
 static void finish(lm_generation *it, lm_event *event)

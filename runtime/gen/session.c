@@ -193,7 +193,8 @@ bool lm_session_sync_begin(lm_session *it, const lm_token *tokens, size_t n_toke
     // The logits belong to the last token: without them it is evaluated again.
     if (same == n_tokens && !has_logits)
         same--;
-    memcpy(it->tokens + same, tokens + same, (n_tokens - same) * sizeof *tokens);
+    // They may be the session's own.
+    memmove(it->tokens + same, tokens + same, (n_tokens - same) * sizeof *tokens);
     it->n_evaluated = same;
     it->n_tokens = (uint32_t)n_tokens;
     it->sync_target = has_logits ? 0 : (uint32_t)n_tokens;
@@ -247,6 +248,7 @@ bool lm_session_catch_up(lm_session *it, bool *done, lm_error *err)
     it->stats.evaluated += it->chunk;
     if (it->n_evaluated == it->n_tokens) {
         it->logits_at = it->n_tokens;
+        it->logits_read_at = 0;
         *done = true;
     }
     return true;
@@ -294,9 +296,9 @@ static void record_fill(lm_session *it, lm_recording *recording)
 
 bool lm_session_fill(lm_session *it, uint32_t n_tokens, lm_error *err)
 {
-    lm_session_clear(it);
     if (it->generation)
         return lm_fail(err, LM_BAD_ARGUMENT, "a generation is under way on this session");
+    lm_session_clear(it);
     if (n_tokens == 0 || n_tokens >= it->ctx_tokens)
         return lm_fail(err, LM_BAD_ARGUMENT, "%" PRIu32 " tokens to fill are outside 1 to %" PRIu32,
                        n_tokens, it->ctx_tokens - 1);

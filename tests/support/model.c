@@ -11,6 +11,7 @@
 #include "support/golden.h"
 #include "support/random.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,11 +42,19 @@ void model_device_close(lm_device **device)
     lm_device_close(device);
 }
 
+void model_shape_path(const char *shape, char path[4096])
+{
+    if (strcmp(shape, "tiny") == 0)
+        snprintf(path, 4096, "%s", LM_SOURCE_DIR "/tests/model/tiny.json");
+    else
+        golden_shape_path(shape, path, 4096);
+}
+
 lm_model *model_open(lm_device *device, const char *shape, lm_format format, uint32_t ctx_tokens)
 {
     lm_error err = {0};
     char path[4096];
-    golden_shape_path(shape, path, sizeof path);
+    model_shape_path(shape, path);
     const lm_model_params params = {
         .synthetic = path, .format = lm_format_name(format), .ctx_tokens = ctx_tokens};
     lm_model *model = lm_model_open(device, &params, &err);
@@ -58,7 +67,7 @@ lm_config model_config(const char *shape)
     lm_error err = {0};
     lm_config config;
     char path[4096];
-    golden_shape_path(shape, path, sizeof path);
+    model_shape_path(shape, path);
     model_must(lm_config_from_shape(&config, path, &err), &err);
     return config;
 }

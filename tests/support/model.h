@@ -18,11 +18,14 @@ lm_device *model_device_open(void);
 // memory is still in use.
 void model_device_close(lm_device **device);
 
-// A synthetic model of a golden shape, "mha", "gqa7" or "mqa32". ctx_tokens as in lm_model_params.
-lm_model *model_open(lm_device *device, const char *shape, lm_format format, uint32_t ctx_tokens);
+// The path of a shape's JSON file: of a golden one, "mha", "gqa7" or "mqa32", or of "tiny", whose
+// steps take a software device a millisecond or two.
+void model_shape_path(const char *shape, char path[4096]);
 
-// The config of a golden shape.
 lm_config model_config(const char *shape);
+
+// A synthetic model of such a shape. ctx_tokens as in lm_model_params.
+lm_model *model_open(lm_device *device, const char *shape, lm_format format, uint32_t ctx_tokens);
 
 lm_session *model_session(lm_model *model, uint32_t ctx_tokens, bool kv_f32);
 
