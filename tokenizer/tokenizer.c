@@ -44,7 +44,7 @@ struct encoding {
 // Encodes text that contains no added token.
 static bool encode_plain(struct encoding *e, lm_text text, lm_error *err)
 {
-    lm_pieces pieces = {.text = text};
+    lm_pieces pieces = {.text = text, .pretokenizer = e->vocab->pretokenizer};
     for (lm_text piece; lm_pieces_next(&pieces, &piece);) {
         size_t n;
         if (!lm_bpe_encode(&e->vocab->merges, e->vocab->byte_tokens, piece, &e->scratch,

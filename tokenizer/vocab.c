@@ -17,6 +17,7 @@
 #define MAX_MERGED_BYTES 4096
 
 static const char fim_hole[] = "<｜fim▁hole｜>";
+static const char sentence_begin[] = "<｜begin▁of▁sentence｜>";
 
 // ---- the arrays of the file ---------------------------------------------------------------------
 
@@ -130,11 +131,12 @@ static void find_bytes(lm_vocab *vocab)
     }
 }
 
-// The next row of padding at or after `from`; LM_NO_TOKEN where there is none.
+// The next row of padding at or after `from` that has no role; LM_NO_TOKEN where there is none.
 static lm_token next_padding(const lm_vocab *vocab, lm_token from)
 {
     for (size_t i = (size_t)from; i < vocab->n_tokens; i++)
-        if (vocab->kinds[i] == LM_TOKEN_UNUSED &&
+        if (vocab->kinds[i] == LM_TOKEN_UNUSED && (lm_token)i != vocab->specials.eos &&
+            (lm_token)i != vocab->specials.bos &&
             lm_token_is_padding(vocab->spellings[i], (lm_token)i))
             return (lm_token)i;
     return LM_NO_TOKEN;
@@ -294,7 +296,7 @@ static bool find_specials(lm_vocab *vocab, const lm_gguf *gguf, const lm_spellin
                           lm_error *err)
 {
     lm_special_tokens *s = &vocab->specials;
-    const lm_token begin = lm_spelling_index_find(index, lm_text_of("<｜begin▁of▁sentence｜>"));
+    const lm_token begin = lm_spelling_index_find(index, lm_text_of(sentence_begin));
     vocab->end_of_sentence = lm_spelling_index_find(index, lm_text_of("<｜end▁of▁sentence｜>"));
     s->eot = lm_spelling_index_find(index, lm_text_of("<|EOT|>"));
     s->fim_begin = lm_spelling_index_find(index, lm_text_of("<｜fim▁begin｜>"));
@@ -322,21 +324,27 @@ static bool check_model(const lm_gguf *gguf, lm_error *err)
     return true;
 }
 
-// Files from before May 2024 do not name their pre-tokenizer; the tokens tell the family.
-static bool check_pre(const lm_gguf *gguf, const lm_spelling_index *index, lm_error *err)
+// Files from before May 2024 do not name their pre-tokenizer; the tokens tell the family: only
+// DeepSeek-Coder's have a hole, and DeepSeek-LLM's begin of sentence follows 100,000 ordinary ones.
+static bool find_pretokenizer(lm_vocab *vocab, const lm_gguf *gguf, const lm_spelling_index *index,
+                              lm_error *err)
 {
     lm_text pre;
-    if (lm_gguf_get_text(gguf, KEY_PRE, &pre)) {
-        if (lm_text_equal(pre, lm_text_of("deepseek-coder")))
-            return true;
-        return lm_fail(err, LM_UNSUPPORTED, "%s is '%.*s'; only 'deepseek-coder' is known", KEY_PRE,
+    if (lm_gguf_get_text(gguf, KEY_PRE, &pre))
+        return lm_pretokenizer_find(pre, &vocab->pretokenizer) ||
+               lm_fail(err, LM_UNSUPPORTED, "%s is '%.*s'; " LM_PRETOKENIZERS_KNOWN, KEY_PRE,
                        (int)(pre.size < 40 ? pre.size : 40), pre.at);
-    }
-    if (lm_spelling_index_find(index, lm_text_of(fim_hole)) >= 0)
+    if (lm_spelling_index_find(index, lm_text_of(fim_hole)) >= 0) {
+        vocab->pretokenizer = LM_PRETOKENIZER_DEEPSEEK_CODER;
         return true;
+    }
+    if (lm_spelling_index_find(index, lm_text_of(sentence_begin)) == 100000) {
+        vocab->pretokenizer = LM_PRETOKENIZER_DEEPSEEK_LLM;
+        return true;
+    }
     return lm_fail(err, LM_UNSUPPORTED,
-                   "%s is missing and no token is spelled %s; only 'deepseek-coder' is known",
-                   KEY_PRE, fim_hole);
+                   "%s is missing and no token is spelled %s; " LM_PRETOKENIZERS_KNOWN, KEY_PRE,
+                   fim_hole);
 }
 
 bool lm_vocab_init(lm_vocab *vocab, const lm_gguf *gguf, lm_error *err)
@@ -346,11 +354,11 @@ bool lm_vocab_init(lm_vocab *vocab, const lm_gguf *gguf, lm_error *err)
     if (!check_model(gguf, err) || !read_tokens(vocab, gguf, err) ||
         !lm_spelling_index_init(&index, vocab->spellings, vocab->n_tokens, err))
         return false;
-    bool ok = check_pre(gguf, &index, err);
+    bool ok = find_pretokenizer(vocab, gguf, &index, err);
     if (ok) {
         find_bytes(vocab);
-        ok = find_byte_tokens(vocab, &index, err) && read_merges(vocab, gguf, &index, err) &&
-             collect_added(vocab, err) && find_specials(vocab, gguf, &index, err);
+        ok = find_specials(vocab, gguf, &index, err) && find_byte_tokens(vocab, &index, err) &&
+             read_merges(vocab, gguf, &index, err) && collect_added(vocab, err);
     }
     lm_spelling_index_finish(&index);
     return ok;

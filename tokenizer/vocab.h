@@ -6,6 +6,7 @@
 
 #include "tokenizer/added.h"
 #include "tokenizer/merges.h"
+#include "tokenizer/pretokenize.h"
 #include "tokenizer/tokenizer.h"
 
 typedef enum lm_token_kind {
@@ -17,11 +18,12 @@ typedef enum lm_token_kind {
 
 typedef struct lm_vocab {
     size_t n_tokens;
-    lm_text *spellings;        // owned [n_tokens]
-    lm_text *bytes;            // owned [n_tokens]
-    unsigned char *kinds;      // owned [n_tokens], lm_token_kind
-    char *spelling_arena;      // owned, what spellings point into
-    char *byte_arena;          // owned, what bytes of ordinary tokens point into
+    lm_text *spellings;   // owned [n_tokens]
+    lm_text *bytes;       // owned [n_tokens]
+    unsigned char *kinds; // owned [n_tokens], lm_token_kind
+    char *spelling_arena; // owned, what spellings point into
+    char *byte_arena;     // owned, what bytes of ordinary tokens point into
+    lm_pretokenizer pretokenizer;
     lm_token byte_tokens[256]; // the token that one byte starts as
     lm_merges merges;
     lm_added added;

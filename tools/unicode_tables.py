@@ -1,12 +1,17 @@
 #!/usr/bin/env python3
 """Writes tokenizer/unicode_ranges.c: the general categories L, P and N as one list of boundaries.
 
+    pip install unicodedata2==16.0.0
+    python tools/unicode_tables.py
+
 Run it from the root of the source tree. The result is committed, because the table belongs to the
-tokenizer's behaviour and must not change with the Python of whoever builds.
+tokenizer's behaviour and must not change with the Python of whoever builds. The version of Unicode
+is that of the package `tokenizers` 0.23, with which the tokenizer is compared.
 """
 
 import sys
-import unicodedata
+
+import unicodedata2 as unicodedata
 
 CLASSES = {"L": 1, "P": 2, "N": 3}  # enum lm_unicode_class; everything else is 0
 

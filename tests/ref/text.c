@@ -38,6 +38,21 @@ static bool is_number(uint32_t c)
     return c != no_character && lm_unicode_class_of(c) == LM_UNICODE_NUMBER;
 }
 
+static bool is_llm_letter(uint32_t c)
+{
+    return c != no_character && lm_deepseek_llm_is_letter(c);
+}
+
+static bool is_llm_sign(uint32_t c)
+{
+    return c != no_character && lm_deepseek_llm_is_sign(c);
+}
+
+static bool is_space(uint32_t c)
+{
+    return c != no_character && lm_unicode_is_space(c);
+}
+
 static bool is_wide(uint32_t c)
 {
     return (c >= 0x4e00 && c <= 0x9fa5) || (c >= 0x800 && c <= 0x4e00) ||
@@ -49,6 +64,7 @@ struct pattern {
     bool (*is_class)(uint32_t);
     bool space;
     bool run;
+    bool last; // matches only at the end of a piece
 };
 
 // The length of the match at `at` inside a piece that ends at `end`; 0 where there is none.
@@ -65,6 +81,11 @@ static size_t match(const struct pattern *pattern, lm_text text, size_t at, size
         to += length;
         n++;
     }
+    // An optional space that is in the class as well is taken by the class where nothing follows.
+    if (n == 0 && to > at && pattern->is_class(first))
+        n = 1;
+    if (pattern->last && to < end)
+        n = 0;
     return n > 0 ? to - at : 0;
 }
 
@@ -84,16 +105,26 @@ static void split_piece(const struct pattern *pattern, lm_text text, size_t at, 
     }
 }
 
-void ref_split(lm_text text, bool *begins)
+void ref_split(lm_pretokenizer pretokenizer, lm_text text, bool *begins)
 {
-    static const struct pattern patterns[] = {
-        {is_newline, false, false}, {is_letter, true, true},   {is_punctuation, true, true},
-        {is_wide, false, true},     {is_number, false, false},
+    static const struct pattern all[2][6] = {
+        [LM_PRETOKENIZER_DEEPSEEK_CODER] = {{.is_class = is_newline},
+                                            {is_letter, .space = true, .run = true},
+                                            {is_punctuation, .space = true, .run = true},
+                                            {is_wide, .run = true},
+                                            {.is_class = is_number}},
+        [LM_PRETOKENIZER_DEEPSEEK_LLM] = {{.is_class = is_newline},
+                                          {is_llm_letter, .space = true, .run = true},
+                                          {is_llm_sign, .space = true, .run = true},
+                                          {is_space, .run = true, .last = true},
+                                          {is_wide, .run = true},
+                                          {.is_class = is_number}},
     };
+    const struct pattern *patterns = all[pretokenizer];
     memset(begins, 0, (text.size + 1) * sizeof *begins);
     begins[0] = true;
     begins[text.size] = true;
-    for (size_t i = 0; i < sizeof patterns / sizeof patterns[0]; i++) {
+    for (size_t i = 0; i < 6 && patterns[i].is_class; i++) {
         for (size_t at = 0; at < text.size;) {
             size_t end = at + 1;
             while (!begins[end])

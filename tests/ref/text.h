@@ -5,13 +5,14 @@
 
 #include "base/text.h"
 #include "tokenizer/merges.h"
+#include "tokenizer/pretokenize.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
-// begins[i] = a piece begins at byte i: five splits of the whole text, one after the other.
-// `begins` has room for text.size + 1; begins[text.size] is true.
-void ref_split(lm_text text, bool *begins);
+// begins[i] = a piece begins at byte i: the pre-tokenizer's splits of the whole text, one after the
+// other. `begins` has room for text.size + 1; begins[text.size] is true.
+void ref_split(lm_pretokenizer pretokenizer, lm_text text, bool *begins);
 
 // Merges tokens[*n] in place: of all neighbours that a rule fits the lowest rank, of those the
 // leftmost, until none fits.

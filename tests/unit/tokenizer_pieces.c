@@ -1,4 +1,4 @@
-// The pre-tokenizer: known cuts, and every cut that five separate splits make.
+// The pre-tokenizer: known cuts, and every cut that separate splits make.
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,10 +16,10 @@
 #include <string.h>
 
 // The pieces of `text` with a bar between them.
-static const char *cut(const char *text, char *out)
+static const char *cut(lm_pretokenizer pretokenizer, const char *text, char *out)
 {
     char *to = out;
-    lm_pieces pieces = {.text = lm_text_of(text)};
+    lm_pieces pieces = {.text = lm_text_of(text), .pretokenizer = pretokenizer};
     for (lm_text piece; lm_pieces_next(&pieces, &piece);) {
         if (to != out)
             *to++ = '|';
@@ -63,7 +63,41 @@ static void known_cuts(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char got[64];
-        assert_string_equal(cut(cases[i].text, got), cases[i].want);
+        assert_string_equal(cut(LM_PRETOKENIZER_DEEPSEEK_CODER, cases[i].text, got), cases[i].want);
+    }
+}
+
+static void known_cuts_of_deepseek_llm(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *want;
+    } cases[] = {
+        {"", ""},
+        {"Hello world", "Hello| world"},
+        {"a\r\nb\n\n", "a|\r|\n|b|\n|\n"},
+        {"  \t x", "  \t| x"},
+        {"x = 10", "x| =| |1|0"}, // a symbol takes the space before it, like punctuation
+        {"a <= b", "a| <=| b"},
+        {"a (b) !  ", "a| (|b|)| !|  "},
+        {"a \n", "a| |\n"},
+        {"\x01  \n", "\x01|  |\n"}, // white space at the end of a line stands alone
+        {"_x__y", "_|x|__|y"},
+        {"café x", "caf|é| x"}, // the third split knows no other letters than those of ASCII
+        {" éa", " é|a"},
+        {"Ωmega", "Ω|mega"},
+        {"数组 ab", "数组| ab"},
+        {"аб—вг", "аб|—|вг"},
+        {"ա", "ա"}, // a small letter of Armenian is no letter here
+        {"ա.Ա", "ա|.|Ա"},
+        {" ‘a’", " |‘|a|’"}, // quotes are signs, and in the wide range
+        {"ａｂ！", "ａｂ|！"},
+        {"½²③④", "½|²|③|④"},
+        {"a\xff\xfe b", "a|\xff\xfe| b"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char got[64];
+        assert_string_equal(cut(LM_PRETOKENIZER_DEEPSEEK_LLM, cases[i].text, got), cases[i].want);
     }
 }
 
@@ -90,19 +124,18 @@ static size_t random_text(test_random *random, char *text, size_t room)
     return size;
 }
 
-static void cuts_are_those_of_five_splits(void **state)
+static void expect_cuts_of_separate_splits(lm_pretokenizer pretokenizer)
 {
-    (void)state;
-    test_random random = test_random_start("cuts_are_those_of_five_splits");
+    test_random random = test_random_start("expect_cuts_of_separate_splits");
     for (int run = 0; run < 20000; run++) {
         char text[48];
         bool want[sizeof text + 1];
         const size_t room = 4 + (size_t)test_random_below(&random, sizeof text - 4);
         const size_t size = random_text(&random, text, room);
-        ref_split((lm_text){text, size}, want);
+        ref_split(pretokenizer, (lm_text){text, size}, want);
 
         size_t at = 0;
-        lm_pieces pieces = {.text = {text, size}};
+        lm_pieces pieces = {.text = {text, size}, .pretokenizer = pretokenizer};
         for (lm_text piece; lm_pieces_next(&pieces, &piece); at += piece.size) {
             assert_ptr_equal(piece.at, text + at);
             assert_true(piece.size > 0 && piece.size <= size - at);
@@ -114,6 +147,13 @@ static void cuts_are_those_of_five_splits(void **state)
         }
         assert_int_equal(at, size);
     }
+}
+
+static void cuts_are_those_of_separate_splits(void **state)
+{
+    (void)state;
+    expect_cuts_of_separate_splits(LM_PRETOKENIZER_DEEPSEEK_CODER);
+    expect_cuts_of_separate_splits(LM_PRETOKENIZER_DEEPSEEK_LLM);
 }
 
 static void classes_of_known_characters(void **state)
@@ -140,6 +180,22 @@ static void classes_of_known_characters(void **state)
             fail_msg("U+%04X is of another class", cases[i].code_point);
 }
 
+// Counted in the regular expression of tokenizer.json.
+static void letters_of_deepseek_llm(void **state)
+{
+    (void)state;
+    uint64_t n = 0;
+    uint64_t sum = 0;
+    for (uint32_t code_point = 0; code_point < 0x110000; code_point++) {
+        if (!lm_deepseek_llm_is_letter(code_point))
+            continue;
+        n++;
+        sum += code_point;
+    }
+    assert_int_equal(n, 2729);
+    assert_int_equal(sum, 54770958);
+}
+
 // The list of boundaries and the table for ASCII are two copies of one truth.
 static void the_tables_agree(void **state)
 {
@@ -160,7 +216,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(known_cuts),
-        cmocka_unit_test(cuts_are_those_of_five_splits),
+        cmocka_unit_test(known_cuts_of_deepseek_llm),
+        cmocka_unit_test(cuts_are_those_of_separate_splits),
+        cmocka_unit_test(letters_of_deepseek_llm),
         cmocka_unit_test(classes_of_known_characters),
         cmocka_unit_test(the_tables_agree),
     };
