@@ -131,8 +131,9 @@ static bool decode(lm_generation *it, lm_error *err)
         !lm_steps_decode(session->steps, session->n_tokens + 1, &it->pending, err))
         return false;
     const uint32_t left = it->limit - it->n_seen;
-    uint32_t repeats =
-        it->pending.next_piece == 0 ? lm_steps_repeats(session->steps, &it->pending) : 0;
+    uint32_t repeats = it->pending.next_piece == 0
+                           ? lm_steps_repeats(session->steps, &it->pending, session->n_tokens + 1)
+                           : 0;
     if (repeats > left)
         repeats = left;
     if (repeats > 1)
@@ -219,27 +220,31 @@ static void finish(lm_generation *it, lm_event *event)
     it->session->generation = NULL;
 }
 
+// One submit: of what is missing before the first draw, or of decoding.
+static bool advance(lm_generation *it, lm_event *event, lm_error *err)
+{
+    lm_session *session = it->session;
+    bool done = false;
+    if (!it->is_started)
+        return session->logits_at == session->n_tokens ? start(it, err)
+                                                       : lm_session_catch_up(session, &done, err);
+    if (!decode(it, err) || !collect(it, event, err))
+        return false;
+    settle(it);
+    return true;
+}
+
 bool lm_generation_next(lm_generation *it, lm_event *event, lm_error *err)
 {
     lm_session *session = it->session;
-    *event = (lm_event){0};
+    *event = (lm_event){.text = ""};
     it->text.size = 0;
     if (it->is_over)
         return lm_fail(err, LM_BAD_ARGUMENT, "the generation is over");
-    if (atomic_load(&session->cancelled)) {
+    if (atomic_load(&session->cancelled))
         it->finish = LM_FINISH_CANCELLED;
-    } else if (!it->is_started && session->logits_at != session->n_tokens) {
-        bool done = false;
-        if (!lm_session_catch_up(session, &done, err))
-            return fail_session(it, err);
-        return true;
-    } else {
-        if (!it->is_started && !start(it, err))
-            return fail_session(it, err);
-        if (!decode(it, err) || !collect(it, event, err))
-            return fail_session(it, err);
-        settle(it);
-    }
+    else if (!advance(it, event, err))
+        return fail_session(it, err);
     const uint64_t now = lm_clock_ns();
     if (it->n_seen > 0 && session->stats.first_token_ns == 0)
         session->stats.first_token_ns = now - session->sync_start_ns;
@@ -247,6 +252,7 @@ bool lm_generation_next(lm_generation *it, lm_event *event, lm_error *err)
     session->stats.decode_tokens = it->n_seen;
     if (it->finish != LM_FINISH_NONE)
         finish(it, event);
-    event->text = it->text.at;
+    if (event->text_bytes > 0)
+        event->text = it->text.at;
     return true;
 }

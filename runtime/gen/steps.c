@@ -296,14 +296,15 @@ static uint64_t whole_ns(const struct lm_step *step)
     return sum;
 }
 
-uint32_t lm_steps_repeats(const lm_steps *it, const lm_pending *pending)
+uint32_t lm_steps_repeats(const lm_steps *it, const lm_pending *pending, uint32_t n_held)
 {
-    (void)it;
     const uint64_t one = whole_ns(pending->step);
     if (one > SUBMIT_NS)
         return 0;
     const uint64_t n = SUBMIT_NS / one;
-    return n < MAX_REPEATS ? (uint32_t)n : MAX_REPEATS;
+    const uint32_t same = round_ctx(it, n_held) - n_held + 1;
+    const uint32_t most = same < MAX_REPEATS ? same : MAX_REPEATS;
+    return n < most ? (uint32_t)n : most;
 }
 
 bool lm_steps_repeat(lm_steps *it, lm_pending *pending, uint32_t n, lm_error *err)

@@ -54,9 +54,10 @@ bool lm_steps_advance(lm_steps *steps, lm_pending *pending, size_t limit, lm_err
 // Submits the whole step `n` times in one call and waits. Only at its beginning.
 bool lm_steps_repeat(lm_steps *steps, lm_pending *pending, uint32_t n, lm_error *err);
 
-// How many times the whole step fits into one submit by what is known of its time: 0 when it does
-// not fit or nothing is known yet.
-uint32_t lm_steps_repeats(const lm_steps *steps, const lm_pending *pending);
+// How many times the whole decode step fits into one submit by what is known of its time: 0 when it
+// does not fit or nothing is known yet. Not beyond the length of context that the step is for, or
+// the time taken would decide how attention is split. The timeline has `n_held` tokens after it.
+uint32_t lm_steps_repeats(const lm_steps *steps, const lm_pending *pending, uint32_t n_held);
 
 bool lm_pending_is_done(const lm_pending *pending);
 
