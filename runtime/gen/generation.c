@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define TEXT_ROOM 4096 // of an event: a few tokens and what was held back before them
+
 const char *lm_finish_name(lm_finish finish)
 {
     static const char *const names[] = {"none", "end", "stop", "length", "context", "cancelled"};
@@ -67,7 +69,10 @@ lm_generation *lm_generation_begin(lm_session *session, const lm_generation_para
     }
     it->session = session;
     it->stop = lm_stop_create(params->stops, params->n_stops, err);
-    if (!it->stop) {
+    it->text = (lm_text_buffer){.at = malloc(TEXT_ROOM), .room = TEXT_ROOM};
+    if (it->stop && !it->text.at)
+        lm_fail(err, LM_NO_MEMORY, "out of memory for the text of a generation");
+    if (!it->stop || !it->text.at) {
         lm_generation_end(&it);
         return NULL;
     }
@@ -104,7 +109,8 @@ static bool fail_session(lm_generation *it, lm_error *err)
     return lm_fail_while(err, "generating token %" PRIu32, it->n_seen + 1);
 }
 
-// Sets the device's state for drawing after the last token.
+// Sets the device's state for drawing after the last token, and makes all that the generation will
+// need, so that nothing is allocated or compiled between its tokens.
 static bool start(lm_generation *it, lm_error *err)
 {
     lm_session *session = it->session;
@@ -115,8 +121,10 @@ static bool start(lm_generation *it, lm_error *err)
     inbox->n_end = 0;
     if (!it->ignore_end)
         fill_end_tokens(session, inbox);
+    const uint32_t n_first = session->n_tokens + 1;
     lm_pending pending;
-    if (!lm_steps_start(session->steps, &pending, err) ||
+    if (!lm_steps_prepare_decode(session->steps, n_first, session->n_tokens + it->limit, err) ||
+        !lm_steps_start(session->steps, &pending, err) ||
         !lm_steps_advance(session->steps, &pending, 0, err))
         return false;
     it->is_started = true;

@@ -247,6 +247,19 @@ bool lm_steps_decode(lm_steps *it, uint32_t n_held, lm_pending *pending, lm_erro
     return begin(it, &key, 0, pending, err);
 }
 
+bool lm_steps_prepare_decode(lm_steps *it, uint32_t n_first, uint32_t n_last, lm_error *err)
+{
+    lm_pending pending;
+    uint32_t n_held = n_first;
+    while (n_held <= n_last) {
+        if (!lm_steps_decode(it, n_held, &pending, err))
+            return false;
+        const uint32_t end = round_ctx(it, n_held);
+        n_held = (end > n_held ? end : n_held) + 1;
+    }
+    return true;
+}
+
 bool lm_steps_read_logits(lm_steps *it, uint64_t readback, lm_pending *pending, lm_error *err)
 {
     return begin(it, &(struct step_key){.kind = STEP_READ}, readback, pending, err);

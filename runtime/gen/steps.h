@@ -45,6 +45,9 @@ bool lm_steps_start(lm_steps *steps, lm_pending *pending, lm_error *err);
 // Begins a decode step: draw a token from the logits, evaluate it.
 bool lm_steps_decode(lm_steps *steps, uint32_t n_held, lm_pending *pending, lm_error *err);
 
+// Records every decode step that a timeline needs while it grows from `n_first` to `n_last` tokens.
+bool lm_steps_prepare_decode(lm_steps *steps, uint32_t n_first, uint32_t n_last, lm_error *err);
+
 // Begins copying the logits to where the host can read them.
 bool lm_steps_read_logits(lm_steps *steps, uint64_t readback, lm_pending *pending, lm_error *err);
 
