@@ -31,13 +31,13 @@ vec4 load_x(uint at, uint i)
 vec4 sums[ROWS_PER_LANE][TOKEN_VEC4S];
 
 // Adds the products of block b of group g for all rows of the lane; x_at is its place in x.
-void add_block(weight_groups w[ROWS_PER_LANE], uint x_at, uint g, uint b,
+void add_block(uvec2 w[ROWS_PER_LANE], uint x_at, uint g, uint b,
                float scale[ROWS_PER_LANE])
 {
     [[unroll]] for (uint c = 0; c < WEIGHT_CHUNKS; c++) {
         uvec4 q[ROWS_PER_LANE];
         [[unroll]] for (uint j = 0; j < ROWS_PER_LANE; j++)
-            q[j] = w[j].group[g].block[b].chunk[c * WEIGHT_TILE];
+            q[j] = weight_groups(w[j]).group[g].block[b].chunk[c * WEIGHT_TILE];
         [[unroll]] for (uint i = 0; i < WEIGHT_CHUNK_VEC4S; i++) {
             vec4 weight[ROWS_PER_LANE];
             [[unroll]] for (uint j = 0; j < ROWS_PER_LANE; j++)
@@ -64,16 +64,17 @@ void main()
     const uint row = subgroup * SUBGROUP_SIZE * ROWS_PER_LANE + gl_SubgroupInvocationID;
     const uint last_row = (args.n_rows + WEIGHT_TILE - 1) / WEIGHT_TILE * WEIGHT_TILE - 1;
 
-    weight_groups w[ROWS_PER_LANE];
+    // Addresses, for SwiftShader crashes on arrays of pointers.
+    uvec2 w[ROWS_PER_LANE];
 #if WEIGHT_SCALED
-    weight_scale_groups s[ROWS_PER_LANE];
+    uvec2 s[ROWS_PER_LANE];
 #endif
     float scale[ROWS_PER_LANE];
     [[unroll]] for (uint j = 0; j < ROWS_PER_LANE; j++) {
         const uint r = min(row + j * SUBGROUP_SIZE, last_row);
-        w[j] = weight_row(uvec2(args.weights), r, args.n_cols);
+        w[j] = uvec2(weight_row(uvec2(args.weights), r, args.n_cols));
 #if WEIGHT_SCALED
-        s[j] = weight_row_scales(uvec2(args.weights), r, args.n_rows, args.n_cols);
+        s[j] = uvec2(weight_row_scales(uvec2(args.weights), r, args.n_rows, args.n_cols));
 #endif
         scale[j] = 1.0;
         [[unroll]] for (uint t = 0; t < TOKEN_VEC4S; t++)
@@ -89,7 +90,7 @@ void main()
         const uint b = at % 4;
 #if WEIGHT_SCALED
         [[unroll]] for (uint j = 0; j < ROWS_PER_LANE; j++)
-            scale[j] = weight_scale(s[j].group[g].row[0], b);
+            scale[j] = weight_scale(weight_scale_groups(s[j]).group[g].row[0], b);
 #endif
         add_block(w, x_at + at, g, b, scale);
     }

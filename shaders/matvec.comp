@@ -26,11 +26,11 @@ shared float parts[GROUP_SIZE / SUBGROUP_SIZE * WEIGHT_TILE];
 vec4 sums[ROWS_PER_LANE];
 
 // Adds the products of block b of group g.
-void add_block(weight_groups w, x_groups x, uint g, uint b, float scale, uint j)
+void add_block(uvec2 w, x_groups x, uint g, uint b, float scale, uint j)
 {
     vec4 sum = WEIGHT_SCALED != 0 ? vec4(0.0) : sums[j];
     [[unroll]] for (uint c = 0; c < WEIGHT_CHUNKS; c++) {
-        const uvec4 q = w.group[g].block[b].chunk[c * WEIGHT_TILE];
+        const uvec4 q = weight_groups(w).group[g].block[b].chunk[c * WEIGHT_TILE];
         [[unroll]] for (uint i = 0; i < WEIGHT_CHUNK_VEC4S; i++)
             sum = fma(weight_vec4(q, i), x.group[g].v[b * 8 + c * WEIGHT_CHUNK_VEC4S + i], sum);
     }
@@ -46,16 +46,17 @@ void main()
     const uint lane_row = gl_SubgroupInvocationID % ROW_LANES;
     const uint row = min(tile, n_tiles - 1) * WEIGHT_TILE + lane_row;
 
-    weight_groups w[ROWS_PER_LANE];
+    // Addresses, for SwiftShader crashes on arrays of pointers.
+    uvec2 w[ROWS_PER_LANE];
 #if WEIGHT_SCALED
-    weight_scale_groups s[ROWS_PER_LANE];
+    uvec2 s[ROWS_PER_LANE];
 #endif
     x_groups x = x_groups(uvec2(args.x));
     [[unroll]] for (uint j = 0; j < ROWS_PER_LANE; j++) {
         const uint r = row + j * ROW_LANES;
-        w[j] = weight_row(uvec2(args.weights), r, args.n_cols);
+        w[j] = uvec2(weight_row(uvec2(args.weights), r, args.n_cols));
 #if WEIGHT_SCALED
-        s[j] = weight_row_scales(uvec2(args.weights), r, args.n_rows, args.n_cols);
+        s[j] = uvec2(weight_row_scales(uvec2(args.weights), r, args.n_rows, args.n_cols));
 #endif
         sums[j] = vec4(0.0);
     }
@@ -75,7 +76,7 @@ void main()
 #if WEIGHT_SCALED
         uvec2 scales[ROWS_PER_LANE];
         [[unroll]] for (uint j = 0; j < ROWS_PER_LANE; j++)
-            scales[j] = s[j].group[g].row[0];
+            scales[j] = weight_scale_groups(s[j]).group[g].row[0];
         [[unroll]] for (uint b = 0; b < 4; b++)
             [[unroll]] for (uint j = 0; j < ROWS_PER_LANE; j++)
                 add_block(w[j], x, g, b, weight_scale(scales[j], b), j);
@@ -91,7 +92,8 @@ void main()
     for (uint b = 0; b < n_last; b++)
         [[unroll]] for (uint j = 0; j < ROWS_PER_LANE; j++) {
 #if WEIGHT_SCALED
-            add_block(w[j], x, n_groups, b, weight_scale(s[j].group[n_groups].row[0], b), j);
+            const uvec2 scales = weight_scale_groups(s[j]).group[n_groups].row[0];
+            add_block(w[j], x, n_groups, b, weight_scale(scales, b), j);
 #else
             add_block(w[j], x, n_groups, b, 1.0, j);
 #endif
