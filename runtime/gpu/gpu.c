@@ -227,8 +227,12 @@ bool lm_gpu_submit(lm_gpu *gpu, const lm_batch *batches, uint32_t n_batches, uin
             .pSignalSemaphores = &gpu->timeline,
         };
     }
-    if (!lm_gpu_check(gpu, gpu->vk.vkQueueSubmit(gpu->queue, n_batches, submits, VK_NULL_HANDLE),
-                      "vkQueueSubmit", err))
+    // An injected failure takes the call's place: nobody would wait for what it had submitted.
+    const bool injected = gpu->fail_at != 0 && gpu->n_calls + 1 == gpu->fail_at;
+    const VkResult result =
+        injected ? gpu->fail_with
+                 : gpu->vk.vkQueueSubmit(gpu->queue, n_batches, submits, VK_NULL_HANDLE);
+    if (!lm_gpu_check(gpu, result, "vkQueueSubmit", err))
         return false;
     gpu->submitted += n_batches;
     gpu->n_submits++;

@@ -56,8 +56,8 @@ bool lm_limits_lower(lm_limits *limits, const char *text, lm_error *err)
         char *end = NULL;
         errno = 0;
         const unsigned long long value = strtoull(number, &end, 10);
-        const bool is_number =
-            text[name_size] == '=' && end != number && errno == 0 && (*end == 0 || *end == ',');
+        const bool is_number = text[name_size] == '=' && *number >= '0' && *number <= '9' &&
+                               errno == 0 && (*end == 0 || *end == ',');
         bool known = false;
         if (!is_number || !lower_one(limits, text, name_size, value, &known))
             return lm_fail(err, LM_BAD_ARGUMENT, "lowered limits: '%s' is %s", text,
