@@ -107,11 +107,18 @@ static bool largest_ctx(lm_gpu *gpu, const lm_opened *opened, bool kv_f32, const
     while (low < high) {
         const uint32_t middle = low + (high - low + 1) / 2;
         lm_plan trial = *plan;
-        if (!session_cost(gpu, &opened->config, middle * MIN_BUCKET, kv_f32, &trial, err))
+        lm_error why = {0};
+        const bool known =
+            session_cost(gpu, &opened->config, middle * MIN_BUCKET, kv_f32, &trial, &why);
+        // A context whose keys are too large for one buffer does not fit, whatever is free.
+        if (!known && why.status != LM_UNSUPPORTED) {
+            if (err)
+                *err = why;
             return false;
+        }
         const uint64_t total =
             trial.weights_bytes + trial.kv_bytes + trial.scratch_bytes + trial.staging_bytes;
-        if (total <= plan->available_bytes)
+        if (known && total <= plan->available_bytes)
             low = middle;
         else
             high = middle - 1;
