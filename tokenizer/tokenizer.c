@@ -1,5 +1,6 @@
 #include "tokenizer/tokenizer.h"
 #include "tokenizer/bpe.h"
+#include "tokenizer/model_kind.h"
 #include "tokenizer/pretokenize.h"
 #include "tokenizer/vocab.h"
 
@@ -7,6 +8,8 @@
 
 struct lm_tokenizer {
     lm_vocab vocab;
+    lm_model_kind kind;
+    const char *kind_reason; // a literal
 };
 
 lm_tokenizer *lm_tokenizer_create(const lm_gguf *gguf, lm_error *err)
@@ -19,7 +22,9 @@ lm_tokenizer *lm_tokenizer_create(const lm_gguf *gguf, lm_error *err)
     if (!lm_vocab_init(&tok->vocab, gguf, err)) {
         lm_fail_while(err, "reading the vocabulary of %s", lm_gguf_path(gguf));
         lm_tokenizer_destroy(&tok);
+        return NULL;
     }
+    tok->kind = lm_model_kind_of(gguf, &tok->vocab.specials, &tok->kind_reason);
     return tok;
 }
 
@@ -113,6 +118,13 @@ size_t lm_tokenizer_n_vocab(const lm_tokenizer *tok)
 lm_special_tokens lm_tokenizer_specials(const lm_tokenizer *tok)
 {
     return tok->vocab.specials;
+}
+
+lm_model_kind lm_tokenizer_model_kind(const lm_tokenizer *tok, const char **why)
+{
+    if (why)
+        *why = tok->kind_reason;
+    return tok->kind;
 }
 
 bool lm_tokenizer_is_end(const lm_tokenizer *tok, lm_token token)

@@ -1,7 +1,8 @@
 // Text to tokens and back: byte-level BPE with the vocabulary of a GGUF file.
 //
 // Encoding: added tokens are cut out of the raw text first (the longest at the earliest place),
-// the pre-tokenizer `deepseek-coder` splits what is between them, and each piece is merged by rank.
+// the pre-tokenizer that the file names splits what is between them, and each piece is merged by
+// rank.
 // No input takes quadratic time.
 //
 // Bytes that are no UTF-8 are kept as bytes and come back the same. 13 of them (C0, C1, F5 to FF)
@@ -39,6 +40,13 @@ typedef struct lm_special_tokens {
     bool add_bos; // tokenizer.ggml.add_bos_token, true where absent
 } lm_special_tokens;
 
+// What a model was made for, as its file tells (model_kind.h has the rule).
+typedef enum lm_model_kind {
+    LM_MODEL_BASE,       // continues text and fills holes
+    LM_MODEL_INSTRUCT,   // answers, in DeepSeek-Coder's template
+    LM_MODEL_OTHER_CHAT, // answers, in a template that is not known here
+} lm_model_kind;
+
 typedef enum lm_encode_flags {
     LM_ENCODE_PLAIN = 0,
     LM_ENCODE_BOS = 1,     // BOS first, if the vocabulary wants one (add_bos)
@@ -56,6 +64,9 @@ void lm_tokenizer_destroy(lm_tokenizer **tok);
 
 size_t lm_tokenizer_n_vocab(const lm_tokenizer *tok);
 lm_special_tokens lm_tokenizer_specials(const lm_tokenizer *tok);
+
+// *why, if not NULL, becomes the reason, for a sentence: "its text ends with <|EOT|>". Not owned.
+lm_model_kind lm_tokenizer_model_kind(const lm_tokenizer *tok, const char **why);
 
 // True for tokens that end a text: eos, eot, and <｜end▁of▁sentence｜> or <|EOT|> by spelling.
 bool lm_tokenizer_is_end(const lm_tokenizer *tok, lm_token token);

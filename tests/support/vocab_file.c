@@ -123,6 +123,10 @@ static void write_keys(lm_gguf_writer *writer, const vocab_params *params, struc
     lm_gguf_write_u32(writer, "tokenizer.ggml.eos_token_id", find(list, eos));
     if (params->bos_id)
         lm_gguf_write_u32(writer, "tokenizer.ggml.bos_token_id", params->bos_id);
+    if (params->name)
+        lm_gguf_write_text(writer, "general.name", lm_text_of(params->name));
+    if (params->chat_template)
+        lm_gguf_write_text(writer, "tokenizer.chat_template", lm_text_of(params->chat_template));
     if (params->no_bos)
         lm_gguf_write_bool(writer, "tokenizer.ggml.add_bos_token", false);
 }

@@ -19,6 +19,8 @@ typedef struct vocab_params {
     bool no_bos;               // add_bos_token is false
     bool no_types;             // no token_type
     const char *eos;           // the spelling of the token that eos_token_id names; <|EOT|>
+    const char *name;          // general.name
+    const char *chat_template; // tokenizer.chat_template
     // ---- broken files
     const char *model;     // instead of "gpt2"; "" leaves the key out
     const char *pre;       // instead of "deepseek-coder"; "" leaves the key out
