@@ -63,6 +63,11 @@ struct tile_range {
     uint key_end;
 };
 
+// Of each row, for all blocks: where its query lies, in vec4s, and the last key that it may see.
+// Divisions are too dear for the loops.
+uint row_query[ROWS];
+uint row_last_key[ROWS];
+
 // What a thread keeps from block to block: for its share of the softmax, and of the sums.
 float my_max = NEVER;
 float my_sum = 0.0;
@@ -88,6 +93,17 @@ tile_range find_range()
     return t;
 }
 
+void find_rows(tile_range t)
+{
+    [[unroll]] for (uint r = 0; r < ROWS; r++) {
+        const uint row = min(t.first_row + r, t.n_rows - 1);
+        const uint token = row / t.group;
+        const uint head = t.head_kv * t.group + row % t.group;
+        row_query[r] = (token * args.n_head + head) * (HEAD_DIM / 4);
+        row_last_key[r] = t.pos + token;
+    }
+}
+
 // (1) weights = q k^T * scale for a block of keys, NEVER where a row may not see a key.
 void score_keys(tile_range t, uint block)
 {
@@ -98,19 +114,16 @@ void score_keys(tile_range t, uint block)
         float score[ROWS];
         [[unroll]] for (uint r = 0; r < ROWS; r++)
             score[r] = 0.0;
-        for (uint c = 0; c < CHUNKS; c++) {
+        [[dont_unroll]] for (uint c = 0; c < CHUNKS; c++) {
             vec4 low, high;
             load_chunk(args.k, k_chunk_at(t.head_kv, safe_key, c, CHUNKS, args.n_ctx), low, high);
             [[unroll]] for (uint r = 0; r < ROWS; r++) {
-                const uint row = min(t.first_row + r, t.n_rows - 1);
-                const uint head = t.head_kv * t.group + row % t.group;
-                const uint q = (row / t.group * args.n_head + head) * (HEAD_DIM / 4) + c * 2;
+                const uint q = row_query[r] + c * 2;
                 score[r] += dot(low, args.q.at[q]) + dot(high, args.q.at[q + 1]);
             }
         }
         [[unroll]] for (uint r = 0; r < ROWS; r++) {
-            const uint row = min(t.first_row + r, t.n_rows - 1);
-            const bool seen = key < t.key_end && key <= t.pos + row / t.group;
+            const bool seen = key < t.key_end && key <= row_last_key[r];
             weights[r * BLOCK_KEYS + j * GROUP_SIZE + me] = seen ? score[r] * args.scale : NEVER;
         }
     }
@@ -210,6 +223,7 @@ void main()
         low_sums[i] = vec4(0.0);
         high_sums[i] = vec4(0.0);
     }
+    find_rows(t);
 
     for (uint block = t.key_begin; block < t.key_end; block += BLOCK_KEYS) {
         score_keys(t, block);

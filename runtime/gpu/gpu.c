@@ -6,7 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WAIT_NS 60000000000u // of one batch; batches take milliseconds
+// A batch takes milliseconds. A software driver may compile a shader at its first dispatch, which
+// on a busy machine has taken more than a minute.
+#define WAIT_S          60u
+#define WAIT_SOFTWARE_S 600u
+
+static unsigned wait_seconds(const lm_gpu *gpu)
+{
+    return lm_gpu_is_software(gpu) ? WAIT_SOFTWARE_S : WAIT_S;
+}
 
 bool lm_gpu_check(lm_gpu *gpu, VkResult result, const char *call, lm_error *err)
 {
@@ -18,9 +26,10 @@ bool lm_gpu_check(lm_gpu *gpu, VkResult result, const char *call, lm_error *err)
     const char *name = gpu->adapter.properties.deviceName;
     if (result == VK_ERROR_DEVICE_LOST || result == VK_TIMEOUT) {
         gpu->lost = true;
-        return lm_fail(err, LM_DEVICE_LOST, "%s %s (%s gave %s)", name,
-                       result == VK_TIMEOUT ? "did not answer for 60 s" : "was lost by its driver",
-                       call, lm_vk_result_name(result));
+        return result == VK_TIMEOUT
+                   ? lm_fail(err, LM_DEVICE_LOST, "%s did not answer for %u s (%s)", name,
+                             wait_seconds(gpu), call)
+                   : lm_fail(err, LM_DEVICE_LOST, "%s was lost by its driver (%s)", name, call);
     }
     if (result == VK_ERROR_OUT_OF_DEVICE_MEMORY || result == VK_ERROR_OUT_OF_HOST_MEMORY)
         return lm_fail(err, LM_NO_MEMORY, "out of %s memory on %s (%s)",
@@ -248,7 +257,8 @@ bool lm_gpu_wait(lm_gpu *gpu, uint64_t value, lm_error *err)
         .pSemaphores = &gpu->timeline,
         .pValues = &value,
     };
-    return lm_gpu_check(gpu, gpu->vk.vkWaitSemaphores(gpu->handle, &wait, WAIT_NS),
+    const uint64_t wait_ns = (uint64_t)wait_seconds(gpu) * 1000000000u;
+    return lm_gpu_check(gpu, gpu->vk.vkWaitSemaphores(gpu->handle, &wait, wait_ns),
                         "vkWaitSemaphores", err) &&
            lm_instance_is_valid(gpu->instance, err);
 }

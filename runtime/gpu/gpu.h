@@ -57,8 +57,8 @@ typedef struct lm_batch {
 bool lm_gpu_submit(lm_gpu *gpu, const lm_batch *batches, uint32_t n_batches, uint64_t *value,
                    lm_error *err);
 
-// Waits for a value. A wait of more than 60 s without progress is LM_DEVICE_LOST: a hung device
-// ends in a sentence. With validation on, fails once the layer has reported something.
+// Waits for a value. A wait of more than 60 s (600 s for a software device) is LM_DEVICE_LOST: a
+// hung device ends in a sentence. With validation on, fails once the layer has reported something.
 bool lm_gpu_wait(lm_gpu *gpu, uint64_t value, lm_error *err);
 
 uint64_t lm_gpu_n_submits(const lm_gpu *gpu);
