@@ -224,7 +224,9 @@ check() {
 asan() {
     install_packages asan
     build asan
-    run_tests asan -L '^(unit|lavapipe)$'
+    # The arithmetic of shaders is nothing that sanitizers see; models run the ops' code on the host.
+    run_tests asan -L '^(unit|lavapipe)$' \
+        -E '^op\.(attention|embed|matmul|matvec|relayout|rope_store)\.'
 }
 
 full() {
