@@ -73,7 +73,8 @@ code | grep -E '^(app|runtime|tokenizer|shaders)/' | while read -r file; do
             below["runtime/model"] = model
             below["runtime/gen"] = gen
             below["runtime"] = gen
-            below["app/cli"] = gguf " tokenizer model lm.h"
+            below["app/assist"] = base " tokenizer lm.h"
+            below["app/cli"] = gguf " tokenizer model lm.h assist"
             below["shaders"] = "interface lib"
             below["shaders/interface"] = "interface"
             below["shaders/lib"] = "interface lib"
