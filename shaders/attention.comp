@@ -38,18 +38,6 @@ shared float row_sum[ROWS];
 shared float row_max[ROWS];
 shared float merged[KEY_PARTS * ROWS * HEAD_DIM];
 
-void load_chunk(uvec4_in cache, uint at, out vec4 low, out vec4 high)
-{
-    const uvec4 a = cache.at[at];
-    if (KV_F32) {
-        low = uintBitsToFloat(a);
-        high = uintBitsToFloat(cache.at[at + 1]);
-    } else {
-        low = vec4(unpack_half2(a.x), unpack_half2(a.y));
-        high = vec4(unpack_half2(a.z), unpack_half2(a.w));
-    }
-}
-
 #include "lib/row_reduce.glsl"
 
 // What this workgroup works on.
