@@ -1,4 +1,5 @@
-// Where a chunk of K or V lies, in uvec4s, and what it holds; see interface/kv.h. KV_F32 is a constant of the module.
+// Where a chunk of K or V lies, in uvec4s, and what it holds; see interface/kv.h.
+// KV_F32 is a constant of the module.
 
 #include "interface/kv.h"
 #include "lib/half.glsl"
