@@ -51,6 +51,10 @@ struct tile_range {
     uint key_end;
 };
 
+// args.q, read while all lanes are active: lavapipe of Mesa 26 runs the body of a loop that has no
+// rounds, with no lane active, and still loads by addresses that are the same in all lanes.
+vec4_in queries;
+
 // Of each row, for all blocks: where its query lies, in vec4s, and the last key that it may see.
 // Divisions are too dear for the loops.
 uint row_query[ROWS];
@@ -78,13 +82,17 @@ tile_range find_range()
     const uint per_split = (equal_part + KV_TILE - 1) / KV_TILE * KV_TILE;
     t.key_begin = min(gl_WorkGroupID.z * per_split, n_keys);
     t.key_end = min(t.key_begin + per_split, n_keys);
+    // A tile without rows has no keys. An early return instead would put all that follows under a
+    // mask.
+    if (t.first_row >= t.n_rows)
+        t.key_end = t.key_begin;
     return t;
 }
 
 void find_rows(tile_range t)
 {
     [[unroll]] for (uint r = 0; r < ROWS; r++) {
-        const uint row = min(t.first_row + r, t.n_rows - 1);
+        const uint row = min(t.first_row + r, max(t.n_rows, 1) - 1);
         const uint token = row / t.group;
         const uint head = t.head_kv * t.group + row % t.group;
         row_query[r] = (token * args.n_head + head) * (HEAD_DIM / 4);
@@ -107,7 +115,7 @@ void score_keys(tile_range t, uint block)
             load_chunk(args.k, k_chunk_at(t.head_kv, safe_key, c, CHUNKS, args.n_ctx), low, high);
             [[unroll]] for (uint r = 0; r < ROWS; r++) {
                 const uint q = row_query[r] + c * 2;
-                score[r] += dot(low, args.q.at[q]) + dot(high, args.q.at[q + 1]);
+                score[r] += dot(low, queries.at[q]) + dot(high, queries.at[q + 1]);
             }
         }
         [[unroll]] for (uint r = 0; r < ROWS; r++) {
@@ -198,9 +206,8 @@ void write_value(tile_range t, uint tile_row, uint d, float sum)
 
 void main()
 {
+    queries = args.q;
     const tile_range t = find_range();
-    if (t.first_row >= t.n_rows)
-        return;
     const uint me = gl_LocalInvocationID.x;
     const uint chunk = me % CHUNKS;
     const uint part = me / CHUNKS;

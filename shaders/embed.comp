@@ -13,10 +13,13 @@ void main()
     const uint t = gl_WorkGroupID.y;
     const uint chunk = gl_WorkGroupID.x * GROUP_SIZE + gl_LocalInvocationID.x;
     const uint block = chunk / WEIGHT_CHUNKS;
-    if (t >= args.step.state.n_tokens || block >= args.n_cols / WEIGHT_BLOCK)
+    const uint n_tokens = args.step.state.n_tokens;
+    if (t >= n_tokens || block >= args.n_cols / WEIGHT_BLOCK)
         return;
 
-    const uint token = min(args.tokens.at[args.step.state.pos + t], args.n_vocab - 1);
+    // Software devices load by a uniform address even where no lane is left.
+    const uint position = args.step.state.pos + min(t, max(n_tokens, 1) - 1);
+    const uint token = min(args.tokens.at[position], args.n_vocab - 1);
     weight_groups w = weight_row(uvec2(args.weights), token, args.n_cols);
     const uvec4 q = w.group[block / 4].block[block % 4].chunk[chunk % WEIGHT_CHUNKS * WEIGHT_TILE];
 #if WEIGHT_SCALED
