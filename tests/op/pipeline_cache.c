@@ -39,14 +39,14 @@ static void use(const char *dir, char warning[256])
     lm_gpu_close(&gpu);
 }
 
-// The one file of the folder, whole. The caller frees it.
+// The one file of the folder, whole, whatever is being written beside it. The caller frees it.
 static unsigned char *read_cache(const scratch *where, char path[256], size_t *size)
 {
     DIR *folder = opendir(where->folder);
     assert_non_null(folder);
     path[0] = 0;
     for (const struct dirent *entry = readdir(folder); entry; entry = readdir(folder))
-        if (strncmp(entry->d_name, "pipelines-", 10) == 0)
+        if (strncmp(entry->d_name, "pipelines-", 10) == 0 && !strchr(entry->d_name, '.'))
             scratch_path(where, entry->d_name, path);
     closedir(folder);
     FILE *file = fopen(path, "rb");
@@ -181,8 +181,10 @@ static void two_writers(void **state)
             assert_int_equal(unlink(path) == 0 || access(path, F_OK) != 0, 1);
         } else {
             use(where.folder, warning);
-            if (warning[0])
+            if (warning[0]) {
+                fprintf(stderr, "the second writer: %s\n", warning);
                 _exit(1);
+            }
         }
     }
     if (child == 0)
