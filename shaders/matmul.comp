@@ -30,28 +30,58 @@ vec4 load_x(uint at, uint i)
 
 vec4 sums[ROWS_PER_LANE][TOKEN_VEC4S];
 
-// Adds the products of block b of group g for all rows of the lane; x_at is its place in x.
-void add_block(uvec2 w[ROWS_PER_LANE], uint x_at, uint g, uint b,
-               float scale[ROWS_PER_LANE])
+// The addresses of a lane's rows; not pointers, for SwiftShader crashes on arrays of those.
+struct lane_rows {
+    uvec2 quants[ROWS_PER_LANE]; // of weight_groups
+#if WEIGHT_HEAD_WORDS
+    uvec2 heads[ROWS_PER_LANE]; // of weight_heads
+#endif
+};
+
+// A row's chunk, and what it takes to make weights of it.
+struct row_chunk {
+    uvec4 q;
+#if WEIGHT_HEAD_WORDS
+    weight_head head;
+#endif
+};
+
+// Four weights from the i-th on of a block, of which `from` is the right chunk.
+vec4 unpack(row_chunk from, uint i)
 {
-    [[unroll]] for (uint c = 0; c < WEIGHT_CHUNKS; c++) {
-        uvec4 q[ROWS_PER_LANE];
-        [[unroll]] for (uint j = 0; j < ROWS_PER_LANE; j++)
-            q[j] = weight_groups(w[j]).group[g].block[b].chunk[c * WEIGHT_TILE];
-        [[unroll]] for (uint i = 0; i < WEIGHT_CHUNK_VEC4S; i++) {
-            vec4 weight[ROWS_PER_LANE];
-            [[unroll]] for (uint j = 0; j < ROWS_PER_LANE; j++)
-                weight[j] = WEIGHT_SCALED != 0 ? scale[j] * weight_vec4(q[j], i)
-                                               : weight_vec4(q[j], i);
-            [[unroll]] for (uint e = 0; e < 4; e++) {
-                const uint col = (c * WEIGHT_CHUNK_VEC4S + i) * 4 + e;
-                [[unroll]] for (uint t = 0; t < TOKEN_VEC4S; t++) {
-                    const vec4 x = load_x(x_at, col * TOKEN_VEC4S + t);
-                    [[unroll]] for (uint j = 0; j < ROWS_PER_LANE; j++)
-                        sums[j][t] = fma(vec4(weight[j][e]), x, sums[j][t]);
-                }
-            }
+#if WEIGHT_HEAD_WORDS
+    const uint part = i * WEIGHT_PARTS / 8;
+    const vec4 quants = weight_vec4(from.q, i % WEIGHT_CHUNK_VEC4S, from.head.high);
+    if (WEIGHT_LEAST != 0)
+        return fma(vec4(from.head.scale[part]), quants, vec4(-from.head.least[part]));
+    return from.head.scale[part] * quants;
+#else
+    return weight_vec4(from.q, i % WEIGHT_CHUNK_VEC4S);
+#endif
+}
+
+// Adds the products of block b of group g for all rows of the lane; x_at is its place in x.
+void add_block(lane_rows rows, uint x_at, uint g, uint b)
+{
+    row_chunk chunks[ROWS_PER_LANE];
+#if WEIGHT_HEAD_WORDS
+    [[unroll]] for (uint j = 0; j < ROWS_PER_LANE; j++)
+        chunks[j].head = weight_head_of(weight_heads(rows.heads[j]), g, b);
+#endif
+    [[unroll]] for (uint i = 0; i < WEIGHT_BLOCK / 4; i++) {
+        vec4 weight[ROWS_PER_LANE];
+        [[unroll]] for (uint j = 0; j < ROWS_PER_LANE; j++) {
+            if (i % WEIGHT_CHUNK_VEC4S == 0)
+                chunks[j].q =
+                    weight_chunk(weight_groups(rows.quants[j]), g, b, i / WEIGHT_CHUNK_VEC4S);
+            weight[j] = unpack(chunks[j], i);
         }
+        [[unroll]] for (uint e = 0; e < 4; e++)
+            [[unroll]] for (uint t = 0; t < TOKEN_VEC4S; t++) {
+                const vec4 x = load_x(x_at, (i * 4 + e) * TOKEN_VEC4S + t);
+                [[unroll]] for (uint j = 0; j < ROWS_PER_LANE; j++)
+                    sums[j][t] = fma(vec4(weight[j][e]), x, sums[j][t]);
+            }
     }
 }
 
@@ -64,19 +94,14 @@ void main()
     const uint row = subgroup * SUBGROUP_SIZE * ROWS_PER_LANE + gl_SubgroupInvocationID;
     const uint last_row = (args.n_rows + WEIGHT_TILE - 1) / WEIGHT_TILE * WEIGHT_TILE - 1;
 
-    // Addresses, for SwiftShader crashes on arrays of pointers.
-    uvec2 w[ROWS_PER_LANE];
-#if WEIGHT_SCALED
-    uvec2 s[ROWS_PER_LANE];
-#endif
-    float scale[ROWS_PER_LANE];
+    lane_rows rows;
     [[unroll]] for (uint j = 0; j < ROWS_PER_LANE; j++) {
         const uint r = min(row + j * SUBGROUP_SIZE, last_row);
-        w[j] = uvec2(weight_row(uvec2(args.weights), r, args.n_cols));
-#if WEIGHT_SCALED
-        s[j] = uvec2(weight_row_scales(uvec2(args.weights), r, args.n_rows, args.n_cols));
+        rows.quants[j] = uvec2(weight_row(uvec2(args.weights), r, args.n_cols));
+#if WEIGHT_HEAD_WORDS
+        rows.heads[j] =
+            uvec2(weight_row_heads(uvec2(args.weights), r, args.n_rows, args.n_cols));
 #endif
-        scale[j] = 1.0;
         [[unroll]] for (uint t = 0; t < TOKEN_VEC4S; t++)
             sums[j][t] = vec4(0.0);
     }
@@ -85,15 +110,8 @@ void main()
     const uint x_at = gl_WorkGroupID.x * n_blocks;
     // A tile without tokens has nothing to add up; as in matvec.comp, a return would cost more.
     const uint n_rounds = first_token < n_tokens ? n_blocks : 0;
-    for (uint at = 0; at < n_rounds; at++) {
-        const uint g = at / 4;
-        const uint b = at % 4;
-#if WEIGHT_SCALED
-        [[unroll]] for (uint j = 0; j < ROWS_PER_LANE; j++)
-            scale[j] = weight_scale(weight_scale_groups(s[j]).group[g].row[0], b);
-#endif
-        add_block(w, x_at + at, g, b, scale);
-    }
+    for (uint at = 0; at < n_rounds; at++)
+        add_block(rows, x_at + at, at / WEIGHT_GROUP_BLOCKS, at % WEIGHT_GROUP_BLOCKS);
 
     [[unroll]] for (uint j = 0; j < ROWS_PER_LANE; j++) {
         const uint r = row + j * SUBGROUP_SIZE;

@@ -25,17 +25,66 @@ shared float parts[GROUP_SIZE / SUBGROUP_SIZE * WEIGHT_TILE];
 
 vec4 sums[ROWS_PER_LANE];
 
-// Adds the products of block b of group g.
-void add_block(uvec2 w, x_groups x, uint g, uint b, float scale, uint j)
+// The addresses of a lane's rows; not pointers, for SwiftShader crashes on arrays of those.
+struct lane_rows {
+    uvec2 quants[ROWS_PER_LANE]; // of weight_groups
+#if WEIGHT_HEAD_WORDS
+    uvec2 heads[ROWS_PER_LANE]; // of weight_heads
+#endif
+};
+
+#if WEIGHT_HEAD_WORDS
+const uint PART_VEC4S = 8 / WEIGHT_PARTS;
+
+// The sums of x over each part of block b of group g: what the leasts are multiplied with.
+vec4[WEIGHT_PARTS] sum_x(x_groups x, uint g, uint b)
 {
-    vec4 sum = WEIGHT_SCALED != 0 ? vec4(0.0) : sums[j];
-    [[unroll]] for (uint c = 0; c < WEIGHT_CHUNKS; c++) {
-        const uvec4 q = weight_groups(w).group[g].block[b].chunk[c * WEIGHT_TILE];
-        [[unroll]] for (uint i = 0; i < WEIGHT_CHUNK_VEC4S; i++)
-            sum = fma(weight_vec4(q, i), x.group[g].v[b * 8 + c * WEIGHT_CHUNK_VEC4S + i], sum);
+    vec4 x_sums[WEIGHT_PARTS];
+    [[unroll]] for (uint part = 0; part < WEIGHT_PARTS; part++) {
+        x_sums[part] = vec4(0.0);
+        if (WEIGHT_LEAST != 0)
+            [[unroll]] for (uint i = 0; i < PART_VEC4S; i++)
+                x_sums[part] += x.group[g].v[b * 8 + part * PART_VEC4S + i];
     }
-    sums[j] = WEIGHT_SCALED != 0 ? fma(vec4(scale), sum, sums[j]) : sum;
+    return x_sums;
 }
+
+// Adds the products of block b of group g to the sums of all rows of the lane.
+void add_block(lane_rows rows, x_groups x, uint g, uint b)
+{
+    const vec4 x_sums[WEIGHT_PARTS] = sum_x(x, g, b);
+    [[unroll]] for (uint j = 0; j < ROWS_PER_LANE; j++) {
+        const weight_head head = weight_head_of(weight_heads(rows.heads[j]), g, b);
+        vec4 sum[WEIGHT_PARTS];
+        [[unroll]] for (uint part = 0; part < WEIGHT_PARTS; part++)
+            sum[part] = vec4(0.0);
+        [[unroll]] for (uint c = 0; c < WEIGHT_CHUNKS; c++) {
+            const uvec4 q = weight_chunk(weight_groups(rows.quants[j]), g, b, c);
+            [[unroll]] for (uint i = 0; i < WEIGHT_CHUNK_VEC4S; i++) {
+                const uint at = c * WEIGHT_CHUNK_VEC4S + i;
+                sum[at / PART_VEC4S] = fma(weight_vec4(q, i, head.high), x.group[g].v[b * 8 + at],
+                                           sum[at / PART_VEC4S]);
+            }
+        }
+        [[unroll]] for (uint part = 0; part < WEIGHT_PARTS; part++) {
+            sums[j] = fma(vec4(head.scale[part]), sum[part], sums[j]);
+            if (WEIGHT_LEAST != 0)
+                sums[j] = fma(vec4(-head.least[part]), x_sums[part], sums[j]);
+        }
+    }
+}
+#else
+void add_block(lane_rows rows, x_groups x, uint g, uint b)
+{
+    [[unroll]] for (uint j = 0; j < ROWS_PER_LANE; j++)
+        [[unroll]] for (uint c = 0; c < WEIGHT_CHUNKS; c++) {
+            const uvec4 q = weight_chunk(weight_groups(rows.quants[j]), g, b, c);
+            [[unroll]] for (uint i = 0; i < WEIGHT_CHUNK_VEC4S; i++)
+                sums[j] = fma(weight_vec4(q, i), x.group[g].v[b * 8 + c * WEIGHT_CHUNK_VEC4S + i],
+                              sums[j]);
+        }
+}
+#endif
 
 void main()
 {
@@ -46,17 +95,14 @@ void main()
     const uint lane_row = gl_SubgroupInvocationID % ROW_LANES;
     const uint row = min(tile, n_tiles - 1) * WEIGHT_TILE + lane_row;
 
-    // Addresses, for SwiftShader crashes on arrays of pointers.
-    uvec2 w[ROWS_PER_LANE];
-#if WEIGHT_SCALED
-    uvec2 s[ROWS_PER_LANE];
-#endif
+    lane_rows rows;
     x_groups x = x_groups(uvec2(args.x));
     [[unroll]] for (uint j = 0; j < ROWS_PER_LANE; j++) {
         const uint r = row + j * ROW_LANES;
-        w[j] = uvec2(weight_row(uvec2(args.weights), r, args.n_cols));
-#if WEIGHT_SCALED
-        s[j] = uvec2(weight_row_scales(uvec2(args.weights), r, args.n_rows, args.n_cols));
+        rows.quants[j] = uvec2(weight_row(uvec2(args.weights), r, args.n_cols));
+#if WEIGHT_HEAD_WORDS
+        rows.heads[j] =
+            uvec2(weight_row_heads(uvec2(args.weights), r, args.n_rows, args.n_cols));
 #endif
         sums[j] = vec4(0.0);
     }
@@ -69,35 +115,18 @@ void main()
     // A step of no tokens has no columns. An early return here would cost more than half of the
     // speed on software devices: all that follows would run under a mask.
     const uint n_cols = args.step.state.n_tokens == 0 ? 0 : args.n_cols;
-    const uint n_groups = n_cols / WEIGHT_SCALE_GROUP;
+    const uint n_groups = n_cols / (WEIGHT_GROUP_BLOCKS * WEIGHT_BLOCK);
     const uint n_rounds = (n_groups + n_parts - 1 - part) / n_parts;
     for (uint i = 0; i < n_rounds; i++) {
         const uint g = i * n_parts + part;
-#if WEIGHT_SCALED
-        uvec2 scales[ROWS_PER_LANE];
-        [[unroll]] for (uint j = 0; j < ROWS_PER_LANE; j++)
-            scales[j] = weight_scale_groups(s[j]).group[g].row[0];
-        [[unroll]] for (uint b = 0; b < 4; b++)
-            [[unroll]] for (uint j = 0; j < ROWS_PER_LANE; j++)
-                add_block(w[j], x, g, b, weight_scale(scales[j], b), j);
-#else
-        [[unroll]] for (uint b = 0; b < 4; b++)
-            [[unroll]] for (uint j = 0; j < ROWS_PER_LANE; j++)
-                add_block(w[j], x, g, b, 1.0, j);
-#endif
+        [[unroll]] for (uint b = 0; b < WEIGHT_GROUP_BLOCKS; b++)
+            add_block(rows, x, g, b);
     }
-    // The last columns, fewer than 128: the next part in turn takes them.
+    // The last columns, fewer than a group: the next part in turn takes them.
     const bool my_turn = n_parts == 1 || part == n_groups % n_parts;
-    const uint n_last = my_turn ? n_cols % WEIGHT_SCALE_GROUP / WEIGHT_BLOCK : 0;
+    const uint n_last = my_turn ? n_cols / WEIGHT_BLOCK % WEIGHT_GROUP_BLOCKS : 0;
     for (uint b = 0; b < n_last; b++)
-        [[unroll]] for (uint j = 0; j < ROWS_PER_LANE; j++) {
-#if WEIGHT_SCALED
-            const uvec2 scales = weight_scale_groups(s[j]).group[n_groups].row[0];
-            add_block(w[j], x, n_groups, b, weight_scale(scales, b), j);
-#else
-            add_block(w[j], x, n_groups, b, 1.0, j);
-#endif
-        }
+        add_block(rows, x, n_groups, b);
 
     [[unroll]] for (uint j = 0; j < ROWS_PER_LANE; j++) {
         float sum = (sums[j].x + sums[j].y) + (sums[j].z + sums[j].w);

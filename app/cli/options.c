@@ -41,7 +41,7 @@ static const struct option table[] = {
     {'m', "model", "FILE", "the model, a GGUF file", TEXT, AT(model), 0, 0, WITH_MODEL},
     {0, "synthetic", "SHAPE", "random weights instead: a family name or a JSON file", TEXT,
      AT(synthetic), 0, 0, WITH_MODEL},
-    {0, "format", "F", "of synthetic weights: F32, F16, BF16, Q8_0 (default)", TEXT, AT(format), 0,
+    {0, "format", "F", "of synthetic weights: F16, Q8_0 (default), Q4_K ...", TEXT, AT(format), 0,
      0, WITH_MODEL | CLI_SYNTH},
     {'o', "output", "FILE", "where to write the model; replaced if there", TEXT, AT(output), 0, 0,
      CLI_SYNTH},

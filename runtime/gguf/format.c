@@ -15,17 +15,17 @@ struct format {
 static const struct format FORMATS[] = {
     {"F32", LM_FORMAT_F32, 1, 4},
     {"F16", LM_FORMAT_F16, 1, 2},
-    {"Q4_0", 2, 32, 18},
-    {"Q4_1", 3, 32, 20},
-    {"Q5_0", 6, 32, 22},
-    {"Q5_1", 7, 32, 24},
+    {"Q4_0", LM_FORMAT_Q4_0, 32, 18},
+    {"Q4_1", LM_FORMAT_Q4_1, 32, 20},
+    {"Q5_0", LM_FORMAT_Q5_0, 32, 22},
+    {"Q5_1", LM_FORMAT_Q5_1, 32, 24},
     {"Q8_0", LM_FORMAT_Q8_0, 32, 34},
     {"Q8_1", 9, 32, 36},
-    {"Q2_K", 10, 256, 84},
-    {"Q3_K", 11, 256, 110},
-    {"Q4_K", 12, 256, 144},
-    {"Q5_K", 13, 256, 176},
-    {"Q6_K", 14, 256, 210},
+    {"Q2_K", LM_FORMAT_Q2_K, 256, 84},
+    {"Q3_K", LM_FORMAT_Q3_K, 256, 110},
+    {"Q4_K", LM_FORMAT_Q4_K, 256, 144},
+    {"Q5_K", LM_FORMAT_Q5_K, 256, 176},
+    {"Q6_K", LM_FORMAT_Q6_K, 256, 210},
     {"Q8_K", 15, 256, 292},
     {"IQ2_XXS", 16, 256, 66},
     {"IQ2_XS", 17, 256, 74},
@@ -75,8 +75,24 @@ const char *lm_format_name(uint32_t format)
 
 bool lm_format_supported(uint32_t format)
 {
-    return format == LM_FORMAT_F32 || format == LM_FORMAT_F16 || format == LM_FORMAT_Q8_0 ||
-           format == LM_FORMAT_BF16;
+    switch (format) {
+    case LM_FORMAT_F32:
+    case LM_FORMAT_F16:
+    case LM_FORMAT_Q4_0:
+    case LM_FORMAT_Q4_1:
+    case LM_FORMAT_Q5_0:
+    case LM_FORMAT_Q5_1:
+    case LM_FORMAT_Q8_0:
+    case LM_FORMAT_Q2_K:
+    case LM_FORMAT_Q3_K:
+    case LM_FORMAT_Q4_K:
+    case LM_FORMAT_Q5_K:
+    case LM_FORMAT_Q6_K:
+    case LM_FORMAT_BF16:
+        return true;
+    default:
+        return false;
+    }
 }
 
 bool lm_format_parse(const char *name, lm_format *format, lm_error *err)
@@ -88,6 +104,5 @@ bool lm_format_parse(const char *name, lm_format *format, lm_error *err)
         return true;
     }
     return lm_fail(err, LM_UNSUPPORTED,
-                   "weight format '%.32s' is not supported; known are F32, F16, BF16 and Q8_0",
-                   name);
+                   "weight format '%.32s' is not supported; known are " LM_FORMATS_SUPPORTED, name);
 }

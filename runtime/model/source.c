@@ -130,8 +130,8 @@ static bool check_format(const lm_gguf *gguf, const lm_tensor_info *info, const 
     snprintf(number, sizeof number, "type %" PRIu32, format);
     if (!lm_format_supported(format))
         return lm_fail(err, LM_UNSUPPORTED,
-                       "%s: tensor '%s' has the format %s, which is not supported; known are F32, "
-                       "F16, BF16 and Q8_0",
+                       "%s: tensor '%s' has the format %s, which is not supported; known "
+                       "are " LM_FORMATS_SUPPORTED,
                        lm_gguf_path(gguf), name, known ? known : number);
     if (is_norm(info->kind) && format != LM_FORMAT_F32)
         return lm_fail(err, LM_UNSUPPORTED, "%s: tensor '%s' has the format %s; a norm must be F32",
@@ -194,21 +194,39 @@ static const lm_synth_grid *find_grid(const lm_source *source, uint32_t n_cols)
     return NULL;
 }
 
+// The format of a matrix of a synthetic model: blocks of 256 columns that do not divide n_cols give
+// way to blocks of 32 with at least as many bits, as llama.cpp's llama-quantize does it (its
+// IQ4_NL for Q2_K and Q3_K is Q4_0 here).
+static lm_format fitting(lm_format format, uint32_t n_cols)
+{
+    if (n_cols % lm_format_block_weights(format) == 0)
+        return format;
+    switch (format) {
+    case LM_FORMAT_Q4_K:
+        return LM_FORMAT_Q5_0;
+    case LM_FORMAT_Q5_K:
+        return LM_FORMAT_Q5_1;
+    case LM_FORMAT_Q6_K:
+        return LM_FORMAT_Q8_0;
+    default:
+        return LM_FORMAT_Q4_0;
+    }
+}
+
 lm_source *lm_source_synthetic(const lm_config *config, lm_format format, lm_error *err)
 {
     if (!lm_format_supported(format)) {
         lm_fail(err, LM_UNSUPPORTED,
-                "weight format %d is not supported; known are F32, F16, BF16 and Q8_0",
-                (int)format);
+                "weight format %d is not supported; known are " LM_FORMATS_SUPPORTED, (int)format);
         return NULL;
     }
     lm_source *source = create(config, err);
     for (size_t i = 0; source && i < source->n_tensors; i++) {
         lm_tensor_info *info = &source->tensors[i];
-        set_format(info, is_norm(info->kind) ? LM_FORMAT_F32 : format);
+        set_format(info, is_norm(info->kind) ? LM_FORMAT_F32 : fitting(format, info->n_cols));
         if (is_norm(info->kind) || find_grid(source, info->n_cols))
             continue;
-        if (lm_synth_grid_init(&source->grids[source->n_grids++], format, info->n_cols))
+        if (lm_synth_grid_init(&source->grids[source->n_grids++], info->format, info->n_cols))
             continue;
         lm_fail(err, LM_NO_MEMORY, "out of memory making weights for %s", config->name);
         lm_source_destroy(&source);

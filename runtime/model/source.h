@@ -49,7 +49,10 @@ typedef struct lm_source lm_source;
 lm_source *lm_source_from_gguf(const lm_gguf *gguf, const lm_config *config, lm_error *err);
 
 // Reproducible random weights: matrices uniform with standard deviation 1/sqrt(n_cols), exactly
-// representable in `format`; norms uniform in [0.5, 1.5), always F32.
+// representable in `format`; norms uniform in [0.5, 1.5), always F32. Formats of fewer than eight
+// bits are random blocks, see model/synth_blocks.h. Matrices whose columns are no multiple of a
+// block of 256 take a format with blocks of 32 instead: Q4_0 for Q2_K and Q3_K, Q5_0 for Q4_K, Q5_1
+// for Q5_K, Q8_0 for Q6_K.
 lm_source *lm_source_synthetic(const lm_config *config, lm_format format, lm_error *err);
 
 // Destroys *source and sets it to NULL. *source may already be NULL.

@@ -18,8 +18,26 @@ static uint32_t file_type(lm_format format)
         return 0;
     case LM_FORMAT_F16:
         return 1;
+    case LM_FORMAT_Q4_0:
+        return 2;
+    case LM_FORMAT_Q4_1:
+        return 3;
     case LM_FORMAT_Q8_0:
         return 7;
+    case LM_FORMAT_Q5_0:
+        return 8;
+    case LM_FORMAT_Q5_1:
+        return 9;
+    case LM_FORMAT_Q2_K:
+        return 10;
+    case LM_FORMAT_Q3_K:
+        return 11;
+    case LM_FORMAT_Q4_K:
+        return 14;
+    case LM_FORMAT_Q5_K:
+        return 16;
+    case LM_FORMAT_Q6_K:
+        return 18;
     case LM_FORMAT_BF16:
         return 32;
     }

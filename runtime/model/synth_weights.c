@@ -1,10 +1,10 @@
 #include "model/synth_weights.h"
 
 #include "base/half.h"
+#include "model/synth_random.h"
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define Q8_BLOCK_WEIGHTS 32u
 #define Q8_BLOCK_BYTES   34u
@@ -14,23 +14,9 @@
 // deviation alone; a matrix read with the scales of its neighbours is another matrix.
 static const float SCALES[8] = {0.625f, 0.75f, 0.875f, 0.9375f, 1.0625f, 1.125f, 1.1875f, 1.25f};
 
-// The finaliser of splitmix64 (Steele, Lea, Flood 2014; constants by Stafford, variant 13).
-static inline uint64_t mix(uint64_t x)
-{
-    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
-    x = (x ^ x >> 27) * 0x94d049bb133111ebu;
-    return x ^ x >> 31;
-}
-
-// Word `index` of the stream of one tensor.
-static inline uint64_t word(uint64_t key, uint64_t index)
-{
-    return mix(key + index * 0x9e3779b97f4a7c15u);
-}
-
 static uint64_t stream_key(const lm_tensor_info *info)
 {
-    return mix(0x4c656d6e6f733031u + (uint64_t)info->kind * 0x100000000u + info->layer);
+    return lm_synth_mix(0x4c656d6e6f733031u + (uint64_t)info->kind * 0x100000000u + info->layer);
 }
 
 // Finds steps and exponent for weights u * 2^-exponent with |u| <= steps: the finest grid with
@@ -79,6 +65,10 @@ static bool make_table(lm_synth_grid *grid)
 bool lm_synth_grid_init(lm_synth_grid *grid, lm_format format, uint32_t n_cols)
 {
     *grid = (lm_synth_grid){.format = format, .n_cols = n_cols};
+    if (lm_synth_blocks_cover(format)) {
+        lm_synth_blocks_init(&grid->blocks, format, n_cols);
+        return true;
+    }
     switch (format) {
     case LM_FORMAT_F32:
         // 24 bits of precision; the last three are added here, as 3 << 2e would overflow with them
@@ -97,8 +87,9 @@ bool lm_synth_grid_init(lm_synth_grid *grid, lm_format format, uint32_t n_cols)
         for (size_t i = 0; i < 8; i++)
             grid->scales[i] = lm_f16_from_f32(SCALES[i] / (73.6f * sqrtf((float)n_cols)));
         return true;
+    default:
+        return true;
     }
-    return true;
 }
 
 void lm_synth_grid_finish(lm_synth_grid *grid)
@@ -129,24 +120,16 @@ static inline uint64_t draw_quants(uint64_t random)
     return random & ~is_least;
 }
 
-static void store_u64(unsigned char *at, uint64_t value)
-{
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    value = __builtin_bswap64(value);
-#endif
-    memcpy(at, &value, 8);
-}
-
 static void make_q8_0(const lm_synth_grid *grid, uint64_t key, uint64_t block, uint64_t n_blocks,
                       unsigned char *to)
 {
     for (const uint64_t end = block + n_blocks; block < end; block++) {
         const uint64_t first = block * Q8_BLOCK_WORDS;
-        const uint16_t scale = draw_scale(grid, word(key, first));
+        const uint16_t scale = draw_scale(grid, lm_synth_word(key, first));
         to[0] = (unsigned char)scale;
         to[1] = (unsigned char)(scale >> 8);
         for (uint32_t i = 0; i < 4; i++)
-            store_u64(to + 2 + 8 * i, draw_quants(word(key, first + 1 + i)));
+            lm_synth_store(to + 2 + 8 * i, draw_quants(lm_synth_word(key, first + 1 + i)), 8);
         to += Q8_BLOCK_BYTES;
     }
 }
@@ -157,13 +140,13 @@ static void make_16(const lm_synth_grid *grid, uint64_t key, uint64_t first, uin
 {
     const uint32_t count = 2 * grid->steps + 1;
     for (const uint64_t end = first + n / 4; first < end; first++) {
-        const uint64_t random = word(key, first);
+        const uint64_t random = lm_synth_word(key, first);
         uint64_t weights = 0;
         for (uint32_t i = 0; i < 4; i++) {
             const uint32_t index = (uint32_t)(random >> 16 * i & 0xffffu) * count >> 16;
             weights |= (uint64_t)grid->table[index] << 16 * i;
         }
-        store_u64(to, weights);
+        lm_synth_store(to, weights, 8);
         to += 8;
     }
 }
@@ -175,14 +158,14 @@ static void make_32(const lm_synth_grid *grid, uint64_t key, uint64_t first, uin
     const uint64_t count = 2 * (uint64_t)grid->steps + 1;
     const float step = grid_step(grid);
     for (const uint64_t end = first + n / 2; first < end; first++) {
-        const uint64_t random = word(key, first);
+        const uint64_t random = lm_synth_word(key, first);
         uint64_t weights = 0;
         for (uint32_t i = 0; i < 2; i++) {
             const int64_t index = (int64_t)((random >> 32 * i & 0xffffffffu) * count >> 32);
             const float weight = (float)(index - (int64_t)grid->steps) * step;
             weights |= (uint64_t)lm_bits_from_f32(weight) << 32 * i;
         }
-        store_u64(to, weights);
+        lm_synth_store(to, weights, 8);
         to += 8;
     }
 }
@@ -190,7 +173,8 @@ static void make_32(const lm_synth_grid *grid, uint64_t key, uint64_t first, uin
 void lm_synth_matrix(const lm_synth_grid *grid, const lm_tensor_info *info, uint32_t row,
                      uint32_t n_rows, void *to)
 {
-    // Rows are whole blocks of 32 weights (lm_config_check), so every division below is exact.
+    // Rows are whole blocks (lm_config_check, lm_source_synthetic), so every division below is
+    // exact.
     const uint64_t key = stream_key(info);
     const uint64_t first = (uint64_t)row * info->n_cols;
     const uint64_t n = (uint64_t)n_rows * info->n_cols;
@@ -205,6 +189,10 @@ void lm_synth_matrix(const lm_synth_grid *grid, const lm_tensor_info *info, uint
     case LM_FORMAT_F32:
         make_32(grid, key, first / 2, n, to);
         break;
+    default: {
+        const uint32_t block = lm_format_block_weights(info->format);
+        lm_synth_blocks_make(&grid->blocks, key, first / block, n / block, to);
+    }
     }
 }
 
@@ -213,14 +201,14 @@ void lm_synth_norm(const lm_tensor_info *info, void *to)
     const uint64_t key = stream_key(info);
     unsigned char *at = to;
     for (uint32_t c = 0; c < info->n_cols; c += 2) {
-        const uint64_t random = word(key, c / 2);
+        const uint64_t random = lm_synth_word(key, c / 2);
         uint64_t weights = 0;
         for (uint32_t i = 0; i < 2; i++) {
             // 23 bits: 0.5 + k * 2^-23 is exact all the way up to 1.5
             const float unit = (float)(random >> 32 * i & 0x7fffffu) * 0x1p-23f;
             weights |= (uint64_t)lm_bits_from_f32(0.5f + unit) << 32 * i;
         }
-        store_u64(at, weights);
+        lm_synth_store(at, weights, 8);
         at += 8;
     }
 }

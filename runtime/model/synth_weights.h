@@ -8,6 +8,7 @@
 #define LM_MODEL_SYNTH_WEIGHTS_H
 
 #include "model/source.h"
+#include "model/synth_blocks.h"
 
 // How the weights of one matrix are drawn. Depends on format and n_cols only; read-only once made.
 typedef struct lm_synth_grid {
@@ -15,8 +16,9 @@ typedef struct lm_synth_grid {
     uint32_t n_cols;
     uint32_t steps; // F32, F16, BF16: weights are -steps .. steps, times 2^-exponent
     uint32_t exponent;
-    uint16_t scales[8]; // Q8_0: the f16 scales to draw from
-    uint16_t *table;    // owned; F16, BF16: the bits of each of the 2 * steps + 1 weights
+    uint16_t scales[8];     // Q8_0: the f16 scales to draw from
+    lm_synth_blocks blocks; // formats of 2 to 6 bits
+    uint16_t *table;        // owned; F16, BF16: the bits of each of the 2 * steps + 1 weights
 } lm_synth_grid;
 
 // Returns false when out of memory.

@@ -23,6 +23,24 @@ static lm_storage storage_of(lm_format format)
         return LM_STORAGE_BF16;
     case LM_FORMAT_Q8_0:
         return LM_STORAGE_Q8_0;
+    case LM_FORMAT_Q4_0:
+        return LM_STORAGE_Q4_0;
+    case LM_FORMAT_Q4_1:
+        return LM_STORAGE_Q4_1;
+    case LM_FORMAT_Q5_0:
+        return LM_STORAGE_Q5_0;
+    case LM_FORMAT_Q5_1:
+        return LM_STORAGE_Q5_1;
+    case LM_FORMAT_Q2_K:
+        return LM_STORAGE_Q2_K;
+    case LM_FORMAT_Q3_K:
+        return LM_STORAGE_Q3_K;
+    case LM_FORMAT_Q4_K:
+        return LM_STORAGE_Q4_K;
+    case LM_FORMAT_Q5_K:
+        return LM_STORAGE_Q5_K;
+    case LM_FORMAT_Q6_K:
+        return LM_STORAGE_Q6_K;
     case LM_FORMAT_F32:
         break;
     }

@@ -30,4 +30,16 @@ static inline void lm_fold_grid(const lm_recording *rec, uint64_t n_groups, uint
 
 #define LM_COUNT(array) (sizeof(array) / sizeof *(array))
 
+// The initialiser of a table of modules by lm_storage: LM_STORAGE_MODULES(MATVEC).
+#define LM_STORAGE_MODULES(OP)                                                                     \
+    {                                                                                              \
+        [LM_STORAGE_F32] = LM_MODULE_##OP##_F32, [LM_STORAGE_F16] = LM_MODULE_##OP##_F16,          \
+        [LM_STORAGE_BF16] = LM_MODULE_##OP##_BF16, [LM_STORAGE_Q8_0] = LM_MODULE_##OP##_Q8_0,      \
+        [LM_STORAGE_Q4_0] = LM_MODULE_##OP##_Q4_0, [LM_STORAGE_Q4_1] = LM_MODULE_##OP##_Q4_1,      \
+        [LM_STORAGE_Q5_0] = LM_MODULE_##OP##_Q5_0, [LM_STORAGE_Q5_1] = LM_MODULE_##OP##_Q5_1,      \
+        [LM_STORAGE_Q2_K] = LM_MODULE_##OP##_Q2_K, [LM_STORAGE_Q3_K] = LM_MODULE_##OP##_Q3_K,      \
+        [LM_STORAGE_Q4_K] = LM_MODULE_##OP##_Q4_K, [LM_STORAGE_Q5_K] = LM_MODULE_##OP##_Q5_K,      \
+        [LM_STORAGE_Q6_K] = LM_MODULE_##OP##_Q6_K,                                                 \
+    }
+
 #endif

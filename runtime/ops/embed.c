@@ -2,14 +2,13 @@
 #include "ops/ops.h"
 
 #include "interface/embed.h"
+#include "interface/weights.h"
 
 _Static_assert(sizeof(struct embed_args) == 40, "pushed as it is");
 
 void lm_op_embed(lm_recording *rec, const lm_embed *op)
 {
-    static const lm_module modules[LM_STORAGE_COUNT] = {LM_MODULE_EMBED_F32, LM_MODULE_EMBED_F16,
-                                                        LM_MODULE_EMBED_BF16, LM_MODULE_EMBED_Q8_0};
-    static const uint32_t block_chunks[LM_STORAGE_COUNT] = {8, 4, 4, 2};
+    static const lm_module modules[] = LM_STORAGE_MODULES(EMBED);
     const lm_matrix *w = &op->weights;
     const struct embed_args args = {
         .weights = w->address,
@@ -26,7 +25,9 @@ void lm_op_embed(lm_recording *rec, const lm_embed *op)
         lm_writes(op->y, (uint64_t)op->n_tokens * w->n_cols * 4),
     };
     const uint32_t group = lm_group_size(rec);
-    const uint32_t chunks = w->n_cols / 32 * block_chunks[w->storage];
+    // A thread a chunk, or a block where that is less than a chunk.
+    const uint32_t block_bytes = lm_storage_block_bytes(w->storage);
+    const uint32_t chunks = w->n_cols / WEIGHT_BLOCK * (block_bytes < 16 ? 1 : block_bytes / 16);
     lm_recording_dispatch(rec, &(lm_dispatch){
                                    .pipeline = {.module = modules[w->storage], .group_size = group},
                                    .args = &args,

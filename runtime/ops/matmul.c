@@ -8,8 +8,7 @@ _Static_assert(sizeof(struct matmul_args) == 48, "pushed as it is");
 
 void lm_op_matmul(lm_recording *rec, const lm_matmul *op)
 {
-    static const lm_module modules[LM_STORAGE_COUNT] = {
-        LM_MODULE_MATMUL_F32, LM_MODULE_MATMUL_F16, LM_MODULE_MATMUL_BF16, LM_MODULE_MATMUL_Q8_0};
+    static const lm_module modules[] = LM_STORAGE_MODULES(MATMUL);
     const lm_matrix *w = &op->weights;
     const struct matmul_args args = {
         .weights = w->address,

@@ -28,8 +28,7 @@ static struct shape choose_shape(const lm_gpu *gpu)
 
 void lm_op_matvec(lm_recording *rec, const lm_matvec *op)
 {
-    static const lm_module modules[LM_STORAGE_COUNT] = {
-        LM_MODULE_MATVEC_F32, LM_MODULE_MATVEC_F16, LM_MODULE_MATVEC_BF16, LM_MODULE_MATVEC_Q8_0};
+    static const lm_module modules[] = LM_STORAGE_MODULES(MATVEC);
     const lm_matrix *w = &op->weights;
     const struct matvec_args args = {
         .weights = w->address,

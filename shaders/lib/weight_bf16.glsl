@@ -1,6 +1,5 @@
 // BF16: a chunk is eight bfloat16, the upper half of an f32 each.
-#define WEIGHT_CHUNKS 4
-#define WEIGHT_SCALED 0
+#define WEIGHT_BLOCK_BYTES 64
 
 vec4 weight_vec4(uvec4 q, uint i)
 {

@@ -1,6 +1,5 @@
 // F16: a chunk is eight binary16.
-#define WEIGHT_CHUNKS 4
-#define WEIGHT_SCALED 0
+#define WEIGHT_BLOCK_BYTES 64
 
 vec4 weight_vec4(uvec4 q, uint i)
 {

@@ -1,8 +1,14 @@
-// Reading a matrix in the device layout of interface/weights.h. The variant names the format:
-// WEIGHT_F32, WEIGHT_F16, WEIGHT_BF16 or WEIGHT_Q8_0. Each format defines
-//   WEIGHT_CHUNKS              16-byte chunks that hold 32 weights of a row
-//   WEIGHT_SCALED              whether a block of 32 has a scale
-//   vec4 weight_vec4(q, i)     the i-th four weights of a chunk, without their scale
+// Reading a matrix in the device layout of interface/weights.h. The variant names the format. Each
+// format's include defines
+//   WEIGHT_BLOCK_BYTES         bytes of quants of a block of 32
+//   vec4 weight_vec4(q, i)     the i-th four weights of a chunk
+// or, where it has heads,
+//   vec4 weight_vec4(q, i, high)  the i-th four quants of a chunk, given the head's bits of them
+//   WEIGHT_HEAD_WORDS          words of a head
+//   WEIGHT_HEAD_GROUPS         1 or 2: groups of 128 columns that a head serves
+//   WEIGHT_PARTS               1 or 2: parts of a block that have scales of their own
+//   WEIGHT_LEAST               0: weight = scale * quant; 1: weight = scale * quant - least
+//   weight_head weight_load_head(at, head, g, b)  what a head says of block b of its group g
 
 #include "interface/weights.h"
 #include "lib/half.glsl"
@@ -16,49 +22,102 @@
 #include "lib/weight_bf16.glsl"
 #elif defined(WEIGHT_Q8_0)
 #include "lib/weight_q8_0.glsl"
+#elif defined(WEIGHT_Q4_0)
+#include "lib/weight_q4_0.glsl"
+#elif defined(WEIGHT_Q4_1)
+#include "lib/weight_q4_1.glsl"
+#elif defined(WEIGHT_Q5_0)
+#include "lib/weight_q5_0.glsl"
+#elif defined(WEIGHT_Q5_1)
+#include "lib/weight_q5_1.glsl"
+#elif defined(WEIGHT_Q2_K)
+#include "lib/weight_q2_k.glsl"
+#elif defined(WEIGHT_Q3_K)
+#include "lib/weight_q3_k.glsl"
+#elif defined(WEIGHT_Q4_K)
+#include "lib/weight_q4_k.glsl"
+#elif defined(WEIGHT_Q5_K)
+#include "lib/weight_q5_k.glsl"
+#elif defined(WEIGHT_Q6_K)
+#include "lib/weight_q6_k.glsl"
 #endif
 
+#ifndef WEIGHT_HEAD_WORDS
+#define WEIGHT_HEAD_WORDS 0
+#endif
+
+#if WEIGHT_BLOCK_BYTES < 16
+#define WEIGHT_CHUNKS 1 // half of one
+#else
+#define WEIGHT_CHUNKS (WEIGHT_BLOCK_BYTES / 16)
+#endif
 #define WEIGHT_CHUNK_VEC4S (8 / WEIGHT_CHUNKS)
 
 // 32 columns of a tile's rows, seen from one row: its chunks are WEIGHT_TILE apart. Four of them
 // are a group: with the group as the only index that varies, everything else becomes a constant
 // offset from one pointer (an index g * 4 + b would cost a 64-bit addition per lane and load).
+#if WEIGHT_BLOCK_BYTES < 16
+struct weight_two_blocks { uvec2 half_chunk[2 * WEIGHT_TILE]; };
+struct weight_group { weight_two_blocks two[2]; };
+#else
 struct weight_block { uvec4 chunk[WEIGHT_CHUNKS * WEIGHT_TILE]; };
 struct weight_group { weight_block block[4]; };
-struct weight_scales { uvec2 row[WEIGHT_TILE]; };
+#endif
 LM_BUFFER readonly buffer weight_groups { weight_group group[]; };
-layout(buffer_reference, scalar, buffer_reference_align = 8) restrict readonly buffer
-    weight_scale_groups { weight_scales group[]; };
 
-// The quants of `row`: chunk c of block b of group g is
-// result.group[g].block[b].chunk[c * WEIGHT_TILE].
+uint weight_row_quant_bytes(uint n_cols)
+{
+    return n_cols / WEIGHT_BLOCK * WEIGHT_BLOCK_BYTES;
+}
+
+// The quants of `row`, for weight_chunk().
 weight_groups weight_row(uvec2 weights, uint row, uint n_cols)
 {
-    const uint chunks_per_row = n_cols / WEIGHT_BLOCK * WEIGHT_CHUNKS;
-    const uint chunk = row / WEIGHT_TILE * WEIGHT_TILE * chunks_per_row + row % WEIGHT_TILE;
-    return weight_groups(advance(weights, chunk * 16));
+    const uint tile = row / WEIGHT_TILE * WEIGHT_TILE;
+    return weight_groups(
+        advance(weights, tile * weight_row_quant_bytes(n_cols) + row % WEIGHT_TILE * 16));
 }
 
-#if WEIGHT_SCALED
-uint weight_scale_groups_per_row(uint n_cols)
+// Chunk c of block b of group g.
+uvec4 weight_chunk(weight_groups w, uint g, uint b, uint c)
 {
-    return (n_cols + WEIGHT_SCALE_GROUP - 1) / WEIGHT_SCALE_GROUP;
+#if WEIGHT_BLOCK_BYTES < 16
+    return uvec4(w.group[g].two[b / 2].half_chunk[b % 2], 0u, 0u);
+#else
+    return w.group[g].block[b].chunk[c * WEIGHT_TILE];
+#endif
 }
 
-// The scales of `row`: group g is result.group[g].row[0], four f16 for columns 128 g onwards.
-weight_scale_groups weight_row_scales(uvec2 weights, uint row, uint n_rows, uint n_cols)
+#if WEIGHT_HEAD_WORDS
+uint weight_heads_per_row(uint n_cols)
+{
+    const uint cols = WEIGHT_HEAD_GROUPS * WEIGHT_GROUP_BLOCKS * WEIGHT_BLOCK;
+    return (n_cols + cols - 1) / cols;
+}
+
+// The heads of `row`, for weight_head_of().
+weight_heads weight_row_heads(uvec2 weights, uint row, uint n_rows, uint n_cols)
 {
     const uint n_tiles = (n_rows + WEIGHT_TILE - 1) / WEIGHT_TILE;
-    const uint quant_bytes = n_tiles * WEIGHT_TILE * (n_cols / WEIGHT_BLOCK * WEIGHT_CHUNKS) * 16;
-    const uint groups = weight_scale_groups_per_row(n_cols);
-    const uint entry = row / WEIGHT_TILE * WEIGHT_TILE * groups + row % WEIGHT_TILE;
-    return weight_scale_groups(advance(advance(weights, quant_bytes), entry * 8));
+    const uint quant_bytes = n_tiles * WEIGHT_TILE * weight_row_quant_bytes(n_cols);
+    const uint words = weight_heads_per_row(n_cols) * WEIGHT_HEAD_WORDS;
+    const uint word = row / WEIGHT_TILE * WEIGHT_TILE * words + row % WEIGHT_TILE;
+    return weight_heads(advance(advance(weights, quant_bytes), word * 4));
 }
 
-// The scale of block b (0 to 3) of a group.
-float weight_scale(uvec2 scales, uint b)
+// What the head of block b of group g says.
+weight_head weight_head_of(weight_heads at, uint g, uint b)
 {
-    const vec2 pair = unpack_half2((b & 2u) == 0u ? scales.x : scales.y);
-    return (b & 1u) == 0u ? pair.x : pair.y;
+    return weight_load_head(at, g / WEIGHT_HEAD_GROUPS, g % WEIGHT_HEAD_GROUPS, b);
+}
+
+// Weights from quants, bit for bit as the format defines them.
+vec4 weight_value(weight_head head, vec4 quants, uint part)
+{
+    precise vec4 value = head.scale[part] * quants;
+#if WEIGHT_LEAST
+    value = value - head.least[part];
+#endif
+    return value;
 }
 #endif

@@ -82,8 +82,8 @@ copy type
 patch $(($(where blk.0.attn_q.weight) + 20)) '\143\0\0\0'
 rejected "$file" "99"
 copy format
-patch $(($(where blk.0.attn_q.weight) + 20)) '\2\0\0\0'
-rejected "$file" "Q4_0"
+patch $(($(where blk.0.attn_q.weight) + 20)) '\24\0\0\0'
+rejected "$file" "IQ4_NL"
 copy name
 patch $(($(where blk.0.attn_q.weig) - 4)) 'x'
 rejected "$file" "blk.0.attn_q.weight"

@@ -1,4 +1,5 @@
-// The logits of the device against those of Hugging Face transformers, on every shape and format.
+// The logits of the device against those of Hugging Face transformers, on every shape and format
+// (profiles that vary lanes and limits take the first four formats).
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -60,9 +61,12 @@ static void check_model(lm_device *device, const char *shape, lm_format format)
 static void agrees_with_transformers(void **state)
 {
     (void)state;
+    const char *profile = lm_test_profile();
+    const bool all_formats =
+        !*profile || strcmp(profile, "lavapipe") == 0 || strcmp(profile, "swiftshader") == 0;
     lm_device *device = model_device_open();
     for (size_t s = 0; s < GOLDEN_SHAPES; s++)
-        for (size_t f = 0; f < GOLDEN_FORMATS; f++)
+        for (size_t f = 0; f < (all_formats ? GOLDEN_FORMATS : 4); f++)
             check_model(device, golden_shapes[s], golden_formats[f]);
     model_device_close(&device);
 }

@@ -50,7 +50,7 @@ static void check(lm_gpu *gpu, const test_weights *w, const uint32_t *tokens, ui
     rig_run(&it);
     for (uint32_t t = 0; t < n_here; t++) {
         const uint32_t row = tokens[t] < w->n_rows ? tokens[t] : w->n_rows - 1;
-        check_row(test_storage_names[w->storage], row, (float *)y->at + (size_t)t * w->n_cols,
+        check_row(test_storage_name(w->storage), row, (float *)y->at + (size_t)t * w->n_cols,
                   w->values + (size_t)row * w->n_cols, w->n_cols);
     }
     assert_true(rig_is_untouched(y, (size_t)n_here * w->n_cols));

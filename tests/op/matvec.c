@@ -9,6 +9,7 @@
 
 #include "interface/matvec.h"
 #include "interface/weights.h"
+#include "ops/dispatch.h"
 #include "ops/ops.h"
 #include "ref/ops.h"
 #include "support/compare.h"
@@ -31,8 +32,7 @@ struct shape {
 
 static void dispatch(rig *it, const lm_matvec *op, const struct shape *shape)
 {
-    static const lm_module modules[LM_STORAGE_COUNT] = {
-        LM_MODULE_MATVEC_F32, LM_MODULE_MATVEC_F16, LM_MODULE_MATVEC_BF16, LM_MODULE_MATVEC_Q8_0};
+    static const lm_module modules[] = LM_STORAGE_MODULES(MATVEC);
     const uint32_t lanes = lm_gpu_limits(it->gpu)->subgroup_size;
     const uint32_t row_lanes = lanes / shape->lanes_per_row;
     const lm_matrix *w = &op->weights;
@@ -86,7 +86,7 @@ static void check(lm_gpu *gpu, const test_weights *w, bool add, const struct sha
         lm_op_matvec(it.rec, &op);
     rig_run(&it);
     char what[96];
-    snprintf(what, sizeof what, "matvec %s [%u][%u]%s", test_storage_names[w->storage], w->n_rows,
+    snprintf(what, sizeof what, "matvec %s [%u][%u]%s", test_storage_name(w->storage), w->n_rows,
              w->n_cols, add ? ", added" : "");
     assert_true(compare_close(what, y->at, want, w->n_rows, LIMIT));
     free(before);
@@ -104,10 +104,13 @@ static void every_format_at_edge_shapes(void **state)
 {
     test_random random = test_random_start("matvec");
     for (lm_storage storage = 0; storage < LM_STORAGE_COUNT; storage++)
-        for (size_t i = 0; i < N_SIZES; i++) {
+        for (size_t i = 0; test_storage_wanted(storage) && i < N_SIZES; i++) {
             test_weights w = test_weights_create(storage, sizes[i].rows, sizes[i].cols, &random);
-            check(*state, &w, false, NULL, &random);
-            check(*state, &w, true, NULL, &random);
+            // y = and y += are two shaders to compile: of the formats with heads, each takes one.
+            if (storage <= LM_STORAGE_Q8_0 || storage % 2 == 0)
+                check(*state, &w, false, NULL, &random);
+            if (storage <= LM_STORAGE_Q8_0 || storage % 2 == 1)
+                check(*state, &w, true, NULL, &random);
             test_weights_destroy(&w);
         }
 }
@@ -116,8 +119,9 @@ static void every_format_at_edge_shapes(void **state)
 // up alike whatever the format: those are taken whose shaders compile fastest.
 static void shapes_of_other_devices(void **state)
 {
-    static const struct shape shapes[] = {{1, 4, 4}, {2, 1, 2}, {2, 4, 8}};
-    static const lm_storage storages[] = {LM_STORAGE_BF16, LM_STORAGE_Q8_0, LM_STORAGE_Q8_0};
+    static const struct shape shapes[] = {{1, 4, 4}, {2, 1, 2}, {2, 4, 8}, {2, 2, 4}};
+    static const lm_storage storages[] = {LM_STORAGE_BF16, LM_STORAGE_Q8_0, LM_STORAGE_Q8_0,
+                                          LM_STORAGE_Q4_K};
     test_random random = test_random_start("matvec in other shapes");
     const uint32_t lanes = lm_gpu_limits(*state)->subgroup_size;
     for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)

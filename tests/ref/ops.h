@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 // One row of a weight matrix as f32, bit for bit as the format defines it. `row` holds n_cols
-// weights in GGUF's layout and needs no alignment; Q8_0 wants n_cols in whole blocks of 32.
+// weights in GGUF's layout and needs no alignment; n_cols is a whole number of blocks.
 void ref_dequantise_row(lm_format format, const void *row, size_t n_cols, float *y);
 
 // x[i] = the nearest f16, ties to even.

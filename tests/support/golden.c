@@ -12,8 +12,8 @@
 #define MAX_FILE_BYTES ((size_t)1 << 20)
 
 const char *const golden_shapes[GOLDEN_SHAPES] = {"mha", "gqa7", "mqa32"};
-const lm_format golden_formats[GOLDEN_FORMATS] = {LM_FORMAT_F32, LM_FORMAT_F16, LM_FORMAT_BF16,
-                                                  LM_FORMAT_Q8_0};
+const lm_format golden_formats[GOLDEN_FORMATS] = {LM_FORMAT_F32,  LM_FORMAT_F16,  LM_FORMAT_BF16,
+                                                  LM_FORMAT_Q8_0, LM_FORMAT_Q4_K, LM_FORMAT_Q6_K};
 
 void golden_shape_path(const char *shape, char *path, size_t size)
 {

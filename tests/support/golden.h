@@ -18,7 +18,7 @@
 
 // The shapes "mha", "gqa7" and "mqa32" and the formats that there are logits for.
 #define GOLDEN_SHAPES  3
-#define GOLDEN_FORMATS 4
+#define GOLDEN_FORMATS 6
 extern const char *const golden_shapes[GOLDEN_SHAPES];
 extern const lm_format golden_formats[GOLDEN_FORMATS];
 

@@ -73,13 +73,18 @@ bool rig_is_untouched(const rig_tensor *tensor, size_t first);
 
 // ---- weights ------------------------------------------------------------------------------------
 
-extern const char *const test_storage_names[LM_STORAGE_COUNT];
+// "Q4_K".
+const char *test_storage_name(lm_storage storage);
+
+// Whether this profile runs the shaders that take long to compile with this format. All do on
+// lavapipe and SwiftShader; the other profiles vary lanes and limits, which takes fewer.
+bool test_storage_wanted(lm_storage storage);
 
 // Bytes of a row as GGUF has it.
 uint32_t test_row_bytes(lm_storage storage, uint32_t n_cols);
 
 // Random weights as GGUF has them [n_rows][row bytes], and as f32 [n_rows][n_cols]; mean and
-// deviation about 0.5. Both are the caller's to free().
+// deviation about 0.5.
 typedef struct test_weights {
     lm_storage storage;
     uint32_t n_rows, n_cols;
@@ -87,6 +92,7 @@ typedef struct test_weights {
     float *values;
 } test_weights;
 
+// n_cols is rounded up to a whole number of blocks.
 test_weights test_weights_create(lm_storage storage, uint32_t n_rows, uint32_t n_cols,
                                  test_random *random);
 void test_weights_destroy(test_weights *weights);

@@ -5,67 +5,65 @@
 
 #include <cmocka.h>
 
-#include "base/half.h"
+#include "model/quantize.h"
 #include "ops/ops.h"
 #include "ref/ops.h"
+#include "support/device.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-const char *const test_storage_names[LM_STORAGE_COUNT] = {"F32", "F16", "BF16", "Q8_0"};
+static const lm_format FORMATS[LM_STORAGE_COUNT] = {
+    [LM_STORAGE_F32] = LM_FORMAT_F32,   [LM_STORAGE_F16] = LM_FORMAT_F16,
+    [LM_STORAGE_BF16] = LM_FORMAT_BF16, [LM_STORAGE_Q8_0] = LM_FORMAT_Q8_0,
+    [LM_STORAGE_Q4_0] = LM_FORMAT_Q4_0, [LM_STORAGE_Q4_1] = LM_FORMAT_Q4_1,
+    [LM_STORAGE_Q5_0] = LM_FORMAT_Q5_0, [LM_STORAGE_Q5_1] = LM_FORMAT_Q5_1,
+    [LM_STORAGE_Q2_K] = LM_FORMAT_Q2_K, [LM_STORAGE_Q3_K] = LM_FORMAT_Q3_K,
+    [LM_STORAGE_Q4_K] = LM_FORMAT_Q4_K, [LM_STORAGE_Q5_K] = LM_FORMAT_Q5_K,
+    [LM_STORAGE_Q6_K] = LM_FORMAT_Q6_K,
+};
+
+const char *test_storage_name(lm_storage storage)
+{
+    return lm_format_name(FORMATS[storage]);
+}
+
+bool test_storage_wanted(lm_storage storage)
+{
+    const char *profile = lm_test_profile();
+    const bool all =
+        !*profile || strcmp(profile, "lavapipe") == 0 || strcmp(profile, "swiftshader") == 0;
+    return all || storage <= LM_STORAGE_Q8_0 || storage == LM_STORAGE_Q5_K ||
+           storage == LM_STORAGE_Q6_K;
+}
 
 uint32_t test_row_bytes(lm_storage storage, uint32_t n_cols)
 {
-    return storage == LM_STORAGE_F32    ? n_cols * 4
-           : storage == LM_STORAGE_Q8_0 ? n_cols / 32 * 34
-                                        : n_cols * 2;
-}
-
-static void put_u16(unsigned char *at, uint16_t value)
-{
-    at[0] = (unsigned char)(value & 255u);
-    at[1] = (unsigned char)(value >> 8);
-}
-
-static void fill_row(lm_storage storage, uint32_t n_cols, unsigned char *row, test_random *random)
-{
-    for (uint32_t c = 0; c < n_cols; c++) {
-        const float value = test_random_uniform(random, -0.5f, 1.5f);
-        if (storage == LM_STORAGE_F32) {
-            memcpy(row + 4 * (size_t)c, &value, sizeof value);
-        } else if (storage == LM_STORAGE_F16) {
-            put_u16(row + 2 * (size_t)c, lm_f16_from_f32(value));
-        } else if (storage == LM_STORAGE_BF16) {
-            put_u16(row + 2 * (size_t)c, lm_bf16_from_f32(value));
-        } else {
-            unsigned char *block = row + c / 32 * 34;
-            if (c % 32 == 0)
-                put_u16(block, lm_f16_from_f32(test_random_uniform(random, 0.002f, 0.02f)));
-            block[2 + c % 32] = (unsigned char)(signed char)(value * 127.0f / 1.5f);
-        }
-    }
+    return n_cols / lm_format_block_weights(FORMATS[storage]) *
+           lm_format_block_bytes(FORMATS[storage]);
 }
 
 void test_weights_dequantise(test_weights *weights)
 {
-    static const lm_format formats[LM_STORAGE_COUNT] = {LM_FORMAT_F32, LM_FORMAT_F16,
-                                                        LM_FORMAT_BF16, LM_FORMAT_Q8_0};
     const size_t row_bytes = test_row_bytes(weights->storage, weights->n_cols);
     for (size_t r = 0; r < weights->n_rows; r++)
-        ref_dequantise_row(formats[weights->storage], weights->bytes + r * row_bytes,
+        ref_dequantise_row(FORMATS[weights->storage], weights->bytes + r * row_bytes,
                            weights->n_cols, weights->values + r * weights->n_cols);
 }
 
 test_weights test_weights_create(lm_storage storage, uint32_t n_rows, uint32_t n_cols,
                                  test_random *random)
 {
+    const uint32_t block = lm_format_block_weights(FORMATS[storage]);
+    n_cols = (n_cols + block - 1) / block * block;
     const size_t row_bytes = test_row_bytes(storage, n_cols);
     test_weights it = {storage, n_rows, n_cols, malloc(n_rows * row_bytes),
                        malloc((size_t)n_rows * n_cols * sizeof(float))};
     assert_non_null(it.bytes);
     assert_non_null(it.values);
+    test_random_fill(random, it.values, (size_t)n_rows * n_cols, -0.5f, 1.5f);
     for (size_t r = 0; r < n_rows; r++)
-        fill_row(storage, n_cols, it.bytes + r * row_bytes, random);
+        lm_quantize_row(FORMATS[storage], it.values + r * n_cols, n_cols, it.bytes + r * row_bytes);
     test_weights_dequantise(&it);
     return it;
 }

@@ -625,16 +625,26 @@ static void formats_have_names(void **state)
     lm_error err;
     assert_true(lm_format_parse("q8_0", &format, &err) && format == LM_FORMAT_Q8_0);
     assert_true(lm_format_parse("BF16", &format, &err) && format == LM_FORMAT_BF16);
-    assert_false(lm_format_parse("Q4_K", &format, &err));
+    assert_true(lm_format_parse("q4_k", &format, &err) && format == LM_FORMAT_Q4_K);
+    assert_false(lm_format_parse("IQ4_NL", &format, &err));
     assert_int_equal(err.status, LM_UNSUPPORTED);
-    assert_non_null(strstr(err.message, "'Q4_K'"));
-    assert_non_null(strstr(err.message, "Q8_0"));
+    assert_non_null(strstr(err.message, "'IQ4_NL'"));
+    assert_non_null(strstr(err.message, LM_FORMATS_SUPPORTED));
     assert_string_equal(lm_format_name(12), "Q4_K");
     assert_null(lm_format_name(77));
     assert_int_equal(lm_format_block_bytes(77), 0);
     assert_int_equal(lm_format_block_weights(LM_FORMAT_Q8_0), 32);
     assert_int_equal(lm_format_block_bytes(LM_FORMAT_Q8_0), 34);
-    assert_false(lm_format_supported(12));
+    assert_int_equal(lm_format_block_weights(LM_FORMAT_Q6_K), 256);
+    assert_int_equal(lm_format_block_bytes(LM_FORMAT_Q6_K), 210);
+    size_t n_supported = 0;
+    for (uint32_t number = 0; number < 100; number++) {
+        if (!lm_format_supported(number))
+            continue;
+        assert_non_null(strstr(LM_FORMATS_SUPPORTED, lm_format_name(number)));
+        n_supported++;
+    }
+    assert_int_equal(n_supported, 13);
 }
 
 int main(void)

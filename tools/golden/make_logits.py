@@ -25,7 +25,7 @@ import torch
 import transformers
 
 SHAPES = ["mha", "gqa7", "mqa32"]
-FORMATS = ["F32", "F16", "BF16", "Q8_0"]
+FORMATS = ["F32", "F16", "BF16", "Q8_0", "Q4_K", "Q6_K"]
 POSITIONS = [7, 31]
 
 # 32 tokens of a vocabulary of 1024, both ends of it and repetitions among them.
