@@ -5,20 +5,7 @@
 
 layout(push_constant, scalar) uniform Args { draw_greedy_args args; };
 
-void stop(uint why)
-{
-    args.step.state.n_tokens = 0;
-    args.step.state.stop = why;
-    args.outbox.outbox.stop = why;
-}
-
-bool is_end(uint token)
-{
-    for (uint i = 0; i < min(args.inbox.inbox.n_end, STEP_END_TOKENS); i++)
-        if (args.inbox.inbox.end_tokens[i] == token)
-            return true;
-    return false;
-}
+#include "lib/append.glsl"
 
 void main()
 {
@@ -55,19 +42,5 @@ void main()
         return;
     }
 
-    const uint n_out = args.step.state.n_out;
-    args.outbox.outbox.tokens[n_out % STEP_OUT_TOKENS] = token;
-    args.outbox.outbox.n_out = n_out + 1;
-    args.step.state.n_out = n_out + 1;
-    if (is_end(token)) {
-        stop(STEP_STOP_END);
-        return;
-    }
-    args.tokens.at[length] = token;
-    args.step.state.pos = length;
-    args.step.state.n_held = length + 1;
-    args.step.state.remaining -= 1;
-    args.step.state.n_tokens = 1;
-    if (args.step.state.remaining == 0)
-        stop(STEP_STOP_LENGTH);
+    append_token(token, length);
 }

@@ -37,6 +37,7 @@ void lm_scratch_sizes(const lm_config *c, uint32_t n_tokens, uint32_t max_splits
         (uint64_t)c->n_embd * 4,
         ((uint64_t)c->n_vocab + 3) / 4 * 16, // copied out in units of 16 bytes
         lm_draw_parts_bytes(),
+        lm_sample_scratch_bytes(c->n_vocab),
     };
     for (int i = 0; i < LM_SCRATCH_TENSORS; i++)
         sizes[i] = all[i];

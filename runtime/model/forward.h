@@ -23,9 +23,10 @@ typedef struct lm_scratch {
     uint64_t last;     // [n_embd]
     uint64_t logits;   // [n_vocab]
     uint64_t parts;    // of the draw
+    uint64_t sample;   // of the draw with sampling
 } lm_scratch;
 
-#define LM_SCRATCH_TENSORS 13
+#define LM_SCRATCH_TENSORS 14
 
 // The sizes of lm_scratch's tensors in bytes, in their order, for steps of at most `n_tokens`.
 void lm_scratch_sizes(const lm_config *config, uint32_t n_tokens, uint32_t max_splits,

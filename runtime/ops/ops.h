@@ -1,4 +1,4 @@
-// The ops: one C function each, which appends one dispatch to a recording.
+// The ops: one C function each, which appends its dispatches to a recording.
 //
 // An op takes its operands in a struct named after it: device addresses and sizes. It returns
 // nothing; mistakes stay with the recording. n_tokens is the most tokens that the step may have:
@@ -113,8 +113,19 @@ typedef struct lm_swiglu {
 } lm_swiglu;
 void lm_op_swiglu(lm_recording *rec, const lm_swiglu *op);
 
-// Draws the largest logit (the lowest token on ties), appends it and makes the next step of it.
-// Counts logits that are no finite number and hashes all of them. Two dispatches.
+// Finds the largest logit, counts those that are no finite number and hashes all: what every draw
+// begins with.
+typedef struct lm_argmax {
+    uint64_t logits; // f32 [n_vocab]
+    uint64_t parts;  // out, lm_draw_parts_bytes()
+    uint64_t step;
+    uint32_t n_vocab;
+} lm_argmax;
+void lm_op_argmax(lm_recording *rec, const lm_argmax *op);
+uint64_t lm_draw_parts_bytes(void);
+
+// Draws the largest logit (the lowest token on ties), appends it and makes the next step of it. A
+// number that is not finite stops instead. Two dispatches.
 typedef struct lm_draw_greedy {
     uint64_t logits; // f32 [n_vocab]
     uint64_t parts;  // scratch of lm_draw_parts_bytes()
@@ -122,7 +133,19 @@ typedef struct lm_draw_greedy {
     uint32_t n_vocab, n_ctx;
 } lm_draw_greedy;
 void lm_op_draw_greedy(lm_recording *rec, const lm_draw_greedy *op);
-uint64_t lm_draw_parts_bytes(void);
+
+// The same, but draws as the inbox's sampling says (shaders/interface/sample.h). Four dispatches in
+// three intervals; with `logprobs`, which is needed to ask for log-probabilities, one more.
+typedef struct lm_sample {
+    uint64_t logits;  // f32 [n_vocab]
+    uint64_t parts;   // scratch of lm_draw_parts_bytes()
+    uint64_t scratch; // of lm_sample_scratch_bytes()
+    uint64_t inbox, step, outbox, tokens;
+    uint32_t n_vocab, n_ctx;
+    bool logprobs;
+} lm_sample;
+void lm_op_sample(lm_recording *rec, const lm_sample *op);
+uint64_t lm_sample_scratch_bytes(uint32_t n_vocab);
 
 // Lays rows of a GGUF tensor out as `to` wants them.
 typedef struct lm_relayout {

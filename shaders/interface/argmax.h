@@ -1,4 +1,5 @@
-// What argmax.comp, draw_greedy.comp and runtime/ops/argmax.c agree on. Read by both compilers.
+// What argmax.comp, draw_greedy.comp, runtime/ops/argmax.c and draw_greedy.c agree on. Read by both
+// compilers.
 #include "interface/step.h"
 
 #define ARGMAX_PARTS 64 // workgroups of argmax

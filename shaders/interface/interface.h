@@ -9,6 +9,7 @@
 #include <stdint.h>
 typedef uint32_t uint;
 #define LM_PTR(type) uint64_t // a device address
+#define LM_STRUCT(name) struct name // as the type of a member
 
 #else
 
@@ -21,6 +22,7 @@ typedef uint32_t uint;
 #extension GL_KHR_shader_subgroup_shuffle : require
 
 #define LM_PTR(type) type
+#define LM_STRUCT(name) name
 #define LM_BUFFER layout(buffer_reference, scalar, buffer_reference_align = 16) restrict
 
 LM_BUFFER readonly buffer f32_in { float at[]; };

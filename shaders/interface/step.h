@@ -11,6 +11,10 @@
 #define STEP_MAX_TOKENS 512  // tokens of one step
 #define STEP_END_TOKENS 8    // end tokens the device knows
 #define STEP_OUT_TOKENS 256  // ring of generated tokens
+#define STEP_TOP_P_ALL 0x1000000
+#define STEP_BIASES 64       // tokens whose logits may be shifted
+#define STEP_LOGPROBS 20     // most probable tokens told about for each drawn one
+#define STEP_OUT_LOGPROBS 16 // ring of what is told: no submit may draw more
 
 #define STEP_RUNNING 0
 #define STEP_STOP_END 1      // an end token was drawn (it is not appended)
@@ -26,13 +30,41 @@ struct step_state {
     uint n_out;     // tokens drawn since step_begin
 };
 
-// Written by the host while the device is idle, read by step_begin and argmax.
+// How tokens are drawn, see sample.h.
+struct step_sampling {
+    float inv_temperature; // 0: the largest logit
+    uint top_k;            // 0: all
+    uint top_p;            // in units of 2^-24, from 1 to STEP_TOP_P_ALL
+    float min_gap;         // logits further below the largest are not drawn; not above 0
+    float repeat;          // penalties: a factor,
+    float frequency;       // an amount for each time that the token is there,
+    float presence;        // and one for being there at all
+    uint n_window;         // last tokens that penalties look at; 0: no penalties
+    uint seed_low;
+    uint seed_high;
+    uint n_logprobs;
+    uint n_bias;
+    uint bias_tokens[STEP_BIASES]; // each at most once
+    float biases[STEP_BIASES];
+};
+
+// Log-probabilities by the logits as the model gave them.
+struct step_logprobs {
+    uint token; // the one drawn
+    float logprob;
+    uint n_top;
+    uint top_tokens[STEP_LOGPROBS]; // the most probable first, of equals the lowest
+    float top_logprobs[STEP_LOGPROBS];
+};
+
+// Written by the host while the device is idle, read by step_begin and the draw.
 struct step_inbox {
     uint pos;
     uint n_tokens;
     uint remaining;
     uint n_end;
     uint end_tokens[STEP_END_TOKENS];
+    LM_STRUCT(step_sampling) sampling;
     uint tokens[STEP_MAX_TOKENS];
 };
 
@@ -44,6 +76,7 @@ struct step_outbox {
     uint hash_low;  // over the bits of all logits drawn from
     uint hash_high;
     uint tokens[STEP_OUT_TOKENS]; // [i % STEP_OUT_TOKENS] is the i-th token drawn
+    LM_STRUCT(step_logprobs) logprobs[STEP_OUT_LOGPROBS]; // likewise, where they are asked for
 };
 
 #ifndef __STDC_VERSION__
