@@ -25,7 +25,7 @@
 #define LM_H
 
 #include "base/error.h"
-#include "tokenizer/tokenizer.h"
+#include "lm_sampling.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -224,8 +224,8 @@ const char *lm_finish_name(lm_finish finish); // "end", "stop", "length", "conte
 
 typedef struct lm_generation_params {
     uint32_t max_tokens;      // 0: until the context is full
-    float temperature;        // 0 (greedy) is the only value so far
-    uint64_t seed;            // of the sampler; unused by greedy sampling
+    lm_sampling sampling;     // its biases are borrowed until lm_generation_begin() returns
+    uint32_t n_logprobs;      // tell log-probabilities of this many tokens, 0 to LM_MAX_LOGPROBS
     const char *const *stops; // texts that end the generation; borrowed until its end
     size_t n_stops;
     bool ignore_end; // go on after end tokens, for benchmarks
@@ -235,7 +235,8 @@ typedef struct lm_event {
     const char *text;  // new text, whole UTF-8 characters only, not terminated; borrowed until next
     size_t text_bytes; // may be 0: no text became final yet
     uint32_t n_tokens; // new tokens behind it
-    lm_finish finish;  // LM_FINISH_NONE while it goes on
+    const lm_token_logprobs *logprobs; // [n_tokens], borrowed until next; NULL if not asked for
+    lm_finish finish;                  // LM_FINISH_NONE while it goes on
 } lm_event;
 
 // Starts to continue a session that sync has filled. One generation per session at a time.

@@ -27,6 +27,8 @@ struct work {
     lm_generation *generation;
     char *text; // all of it, for --json
     size_t text_size, text_room;
+    lm_token_logprobs *logprobs; // of all new tokens, where --logprobs asks for them
+    size_t n_logprobs, logprobs_room;
     char last_byte; // of the text; 0 before any
     lm_finish finish;
 };
@@ -159,6 +161,23 @@ static bool keep_text(struct work *w, lm_text text, lm_error *err)
     return true;
 }
 
+static bool keep_logprobs(struct work *w, const lm_event *event, lm_error *err)
+{
+    if (!event->logprobs || event->n_tokens == 0)
+        return true;
+    const size_t n = w->n_logprobs + event->n_tokens;
+    if (n > w->logprobs_room) {
+        lm_token_logprobs *larger = realloc(w->logprobs, 2 * n * sizeof *larger);
+        if (!larger)
+            return lm_fail(err, LM_NO_MEMORY, "out of memory keeping log-probabilities");
+        w->logprobs = larger;
+        w->logprobs_room = 2 * n;
+    }
+    memcpy(w->logprobs + w->n_logprobs, event->logprobs, event->n_tokens * sizeof *w->logprobs);
+    w->n_logprobs = n;
+    return true;
+}
+
 static bool emit(struct work *w, lm_text text, lm_error *err)
 {
     if (text.size == 0)
@@ -169,14 +188,16 @@ static bool emit(struct work *w, lm_text text, lm_error *err)
 
 static bool generate(struct work *w, lm_error *err)
 {
-    const lm_generation_params params = {
+    lm_generation_params params = {
         .max_tokens = max_tokens(w),
-        .temperature = w->options->temperature,
-        .seed = w->options->seed,
+        .sampling = w->options->sampling,
+        .n_logprobs = w->options->n_logprobs,
         .stops = w->options->stops,
         .n_stops = w->options->n_stops,
         .ignore_end = w->options->ignore_end,
     };
+    params.sampling.biases = w->options->biases;
+    params.sampling.n_biases = w->options->n_biases;
     w->generation = lm_generation_begin(w->session, &params, err);
     if (!w->generation)
         return false;
@@ -185,7 +206,8 @@ static bool generate(struct work *w, lm_error *err)
             lm_session_cancel(w->session);
         lm_event event;
         if (!lm_generation_next(w->generation, &event, err) ||
-            !emit(w, (lm_text){event.text, event.text_bytes}, err))
+            !emit(w, (lm_text){event.text, event.text_bytes}, err) ||
+            !keep_logprobs(w, &event, err))
             return false;
         w->finish = event.finish;
     }
@@ -213,6 +235,8 @@ static bool report(struct work *w, lm_error *err)
         .text = {w->text, w->text_size},
         .tokens = held + (n_held - n_new),
         .n_tokens = n_new,
+        .logprobs = w->logprobs,
+        .n_logprobs = w->n_logprobs,
         .n_prompt = w->n_tokens,
         .finish = w->finish,
         .stats = lm_session_get_stats(w->session),
@@ -234,6 +258,7 @@ static void finish(struct work *w)
     cli_model_choice_finish(&w->choice);
     free(w->tokens);
     free(w->text);
+    free(w->logprobs);
 }
 
 cli_exit cli_generate(const cli_options *options, const cli_prompt *prompt)

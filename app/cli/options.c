@@ -4,7 +4,6 @@
 #include "output.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,9 +13,23 @@ enum kind {
     TEXT,        // const char *, not empty
     NUMBER,      // uint32_t in [min, max]
     SEED,        // uint64_t
-    TEMPERATURE, // float
-    KV,          // bool: f32
-    STOP,        // one more of a list
+    TEMPERATURE, // floats with the ranges below
+    TOP_P,
+    MIN_P,
+    REPEAT,
+    PENALTY,
+    BIAS, // ID=V, one more of a list
+    KV,   // bool: f32
+    STOP, // one more of a list
+    N_KINDS,
+};
+
+static const struct range {
+    double low, high;
+    bool or_zero;
+} ranges[N_KINDS] = {
+    [TEMPERATURE] = {0.001, 100, true}, [TOP_P] = {0.000001, 1, false}, [MIN_P] = {0, 1, false},
+    [REPEAT] = {0.01, 100, false},      [PENALTY] = {-100, 100, false}, [BIAS] = {-1e9, 1e9, false},
 };
 
 struct option {
@@ -50,10 +63,29 @@ static const struct option table[] = {
     {'n', "tokens", "N", "at most N new tokens", NUMBER, AT(max_tokens), 1, 1000000, GENERATE},
     {'c', "context", "N", "context in tokens (default: the model's, at most 4096)", NUMBER,
      AT(ctx_tokens), 2, 1048576, GENERATE | CLI_INFO},
-    {0, "temp", "T", "temperature; only 0 (greedy) so far", TEMPERATURE, AT(temperature), 0, 0,
-     GENERATE},
-    {0, "seed", "N", "seed of the sampler; greedy sampling does not use it", SEED, AT(seed), 0, 0,
-     GENERATE},
+    {0, "temp", "T", "temperature; 0 (default) takes the most probable token", TEMPERATURE,
+     AT(sampling.temperature), 0, 0, GENERATE},
+    {0, "top-k", "K", "draw from the K most probable tokens; 0 (default): from all", NUMBER,
+     AT(sampling.top_k), 0, 1000000, GENERATE},
+    {0, "top-p", "P", "draw from the most probable that together reach P (default 1)", TOP_P,
+     AT(sampling.top_p), 0, 0, GENERATE},
+    {0, "min-p", "P", "draw from those with at least P times the largest probability (default 0)",
+     MIN_P, AT(sampling.min_p), 0, 0, GENERATE},
+    {0, "repeat-penalty", "R",
+     "divide logits of the last tokens by R (default 1; below 0: times R)", REPEAT,
+     AT(sampling.repeat_penalty), 0, 0, GENERATE},
+    {0, "frequency-penalty", "A", "lower them by A for each time (default 0)", PENALTY,
+     AT(sampling.frequency_penalty), 0, 0, GENERATE},
+    {0, "presence-penalty", "A", "lower them by A once (default 0)", PENALTY,
+     AT(sampling.presence_penalty), 0, 0, GENERATE},
+    {0, "repeat-last-n", "N", "how many the last tokens are, prompt included (default 64)", NUMBER,
+     AT(sampling.repeat_last_n), 1, 1048576, GENERATE},
+    {0, "logit-bias", "ID=V", "add V to the logit of a token, -1e9 forbids it; may be repeated",
+     BIAS, 0, 0, 0, GENERATE},
+    {0, "seed", "N", "of the random numbers (default 0): same seed, same text", SEED,
+     AT(sampling.seed), 0, 0, GENERATE},
+    {0, "logprobs", "N", "with --json, log-probabilities of drawn tokens and the N most probable",
+     NUMBER, AT(n_logprobs), 1, LM_MAX_LOGPROBS, GENERATE},
     {0, "stop", "TEXT", "end before TEXT appears; may be repeated", STOP, 0, 0, 0, GENERATE},
     {0, "fill", "N",
      "fill the context with N invented tokens in place of the prompt, to measure there", NUMBER,
@@ -139,17 +171,39 @@ static bool set_number(const struct option *opt, const char *shown, const char *
 }
 
 // The program never calls setlocale(), so strtod() reads a point whatever the user's language.
-static bool set_temperature(const char *value, float *temperature, lm_error *err)
+static bool set_float(const struct option *opt, const char *shown, const char *value, float *number,
+                      lm_error *err)
 {
+    const struct range *range = &ranges[opt->kind];
     char *end;
     const double parsed = strtod(value, &end);
-    if (end == value || *end != 0 || !isfinite(parsed) || parsed < 0)
-        return lm_fail(err, LM_BAD_ARGUMENT, "--temp '%s' is not a number of at least 0", value);
-    if (parsed != 0)
-        return lm_fail(err, LM_BAD_ARGUMENT,
-                       "--temp %s: only 0 (greedy sampling) is supported so far", value);
-    *temperature = 0;
+    const bool inside = parsed >= range->low && parsed <= range->high;
+    if (end == value || *end != 0 || !(inside || (range->or_zero && parsed == 0)))
+        return lm_fail(err, LM_BAD_ARGUMENT, "%s '%s' is not %sa number from %g to %g", shown,
+                       value, range->or_zero ? "0 or " : "", range->low, range->high);
+    *number = (float)parsed;
     return true;
+}
+
+// "32000=-1.5"; whether there is such a token, the model says.
+static bool add_bias(cli_options *options, const struct option *opt, const char *shown,
+                     const char *value, lm_error *err)
+{
+    char id[24];
+    uint64_t token;
+    const size_t size = strcspn(value, "=");
+    if (value[size] == 0)
+        return lm_fail(err, LM_BAD_ARGUMENT, "%s '%s' is not ID=V", shown, value);
+    snprintf(id, sizeof id, "%.*s", (int)(size < sizeof id ? size : sizeof id), value);
+    if (size >= sizeof id || !parse_u64(id, &token) || token > INT32_MAX)
+        return lm_fail(err, LM_BAD_ARGUMENT, "%s '%s': '%.*s' is not the id of a token", shown,
+                       value, (int)(size < 40 ? size : 40), value);
+    if (options->n_biases == LM_MAX_BIASES)
+        return lm_fail(err, LM_BAD_ARGUMENT, "%s can be given at most %d times", shown,
+                       LM_MAX_BIASES);
+    lm_logit_bias *bias = &options->biases[options->n_biases++];
+    bias->token = (lm_token)token;
+    return set_float(opt, shown, value + size + 1, &bias->bias, err);
 }
 
 static bool set_kv(const char *value, bool *kv_f32, lm_error *err)
@@ -177,11 +231,18 @@ static bool set_option(cli_options *options, const struct option *opt, const cha
                            shown, value, (unsigned long long)UINT64_MAX);
         return true;
     case TEMPERATURE:
-        return set_temperature(value, field, err);
+    case TOP_P:
+    case MIN_P:
+    case REPEAT:
+    case PENALTY:
+        return set_float(opt, shown, value, field, err);
+    case BIAS:
+        return add_bias(options, opt, shown, value, err);
     case KV:
         return set_kv(value, field, err);
     case TEXT:
     case STOP:
+    case N_KINDS:
         break;
     }
     if (value[0] == 0)
@@ -253,6 +314,8 @@ static bool check_options(const cli_options *options, unsigned command, lm_error
         return lm_fail(err, LM_BAD_ARGUMENT, "--format needs --synthetic: a file has its own");
     if (options->ids && options->json)
         return lm_fail(err, LM_BAD_ARGUMENT, "--ids and --json exclude each other");
+    if (options->n_logprobs && !options->json)
+        return lm_fail(err, LM_BAD_ARGUMENT, "--logprobs needs --json to show them in");
     return true;
 }
 
@@ -260,10 +323,11 @@ bool cli_options_parse(cli_options *options, unsigned command, const char *comma
                        char **argv, lm_error *err)
 {
     *options = (cli_options){0};
-    // Neither list can be longer than the arguments.
+    // No list can be longer than the arguments.
     options->args = calloc((size_t)argc + 1, sizeof *options->args);
     options->stops = calloc((size_t)argc + 1, sizeof *options->stops);
-    if (!options->args || !options->stops)
+    options->biases = calloc((size_t)argc + 1, sizeof *options->biases);
+    if (!options->args || !options->stops || !options->biases)
         return lm_fail(err, LM_NO_MEMORY, "out of memory reading the options");
 
     struct cursor cursor = {argc, argv, 0};
@@ -291,6 +355,7 @@ void cli_options_finish(cli_options *options)
 {
     free(options->args);
     free(options->stops);
+    free(options->biases);
     *options = (cli_options){0};
 }
 
@@ -300,7 +365,7 @@ bool cli_options_help(unsigned command, lm_error *err)
         const struct option *opt = &table[i];
         if (!(opt->commands & command))
             continue;
-        char left[40];
+        char left[48];
         const char letter[] = {opt->letter ? '-' : ' ', opt->letter ? opt->letter : ' ',
                                opt->letter ? ',' : ' ', 0};
         snprintf(left, sizeof left, "%s --%s%s%s", letter, opt->name, opt->value ? " " : "",

@@ -1,12 +1,13 @@
 // The options of every command: one table, one parser, one help text made from it.
 //
-// Ownership: texts in cli_options are borrowed from argv; the two lists are the parser's and are
-// freed by cli_options_finish().
+// Ownership: texts in cli_options are borrowed from argv; the lists are the parser's and are freed
+// by cli_options_finish().
 
 #ifndef CLI_OPTIONS_H
 #define CLI_OPTIONS_H
 
 #include "base/error.h"
+#include "lm.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -31,8 +32,8 @@ typedef struct cli_options {
     uint32_t max_tokens;   // -n; 0: not given
     uint32_t ctx_tokens;   // -c; 0: not given
     uint32_t fill_tokens;  // --fill; 0: not given
-    uint64_t seed;
-    float temperature;
+    lm_sampling sampling;  // zero where not given; its biases are the list below
+    uint32_t n_logprobs;   // --logprobs; 0: not given
     bool kv_f32;
     bool json;
     bool verbose;
@@ -44,6 +45,8 @@ typedef struct cli_options {
     bool help;
     const char **stops; // owned list
     size_t n_stops;
+    lm_logit_bias *biases; // owned list
+    size_t n_biases;
     const char **args; // owned list: what is no option, in order
     size_t n_args;
 } cli_options;

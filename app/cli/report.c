@@ -73,6 +73,33 @@ static bool add_origin(cJSON *json, const cli_report *report)
            cli_json_add_number(model, "ctx_tokens", report->ctx_tokens);
 }
 
+static bool add_logprob(cJSON *json, const lm_logprob *it)
+{
+    return cli_json_add_number(json, "token", it->token) &&
+           cli_json_add_number(json, "logprob", (double)it->logprob);
+}
+
+// One object for each new token: what was drawn, and the most probable.
+static bool add_logprobs(cJSON *json, const cli_report *report)
+{
+    if (report->n_logprobs == 0)
+        return true;
+    cJSON *list = cli_json_add_array(json, "logprobs");
+    for (size_t i = 0; i < report->n_logprobs; i++) {
+        const lm_token_logprobs *told = &report->logprobs[i];
+        cJSON *entry = cJSON_CreateObject();
+        if (!entry || !cJSON_AddItemToArray(list, entry) || !add_logprob(entry, &told->drawn))
+            return false;
+        cJSON *top = cli_json_add_array(entry, "top");
+        for (uint32_t t = 0; t < told->n_top; t++) {
+            cJSON *item = cJSON_CreateObject();
+            if (!item || !cJSON_AddItemToArray(top, item) || !add_logprob(item, &told->top[t]))
+                return false;
+        }
+    }
+    return list != NULL;
+}
+
 bool cli_report_json(const cli_report *report, lm_error *err)
 {
     const lm_session_stats *stats = &report->stats;
@@ -80,6 +107,7 @@ bool cli_report_json(const cli_report *report, lm_error *err)
     const bool complete =
         cli_json_add_text(json, "text", report->text) &&
         cli_json_add_tokens(json, "tokens", report->tokens, report->n_tokens) &&
+        add_logprobs(json, report) &&
         cli_json_add_text(json, "finish", lm_text_of(lm_finish_name(report->finish))) &&
         cli_json_add_number(json, "prompt_tokens", (double)report->n_prompt) &&
         cli_json_add_number(json, "reused_tokens", (double)stats->reused) &&

@@ -14,6 +14,8 @@ typedef struct cli_report {
     lm_text text;           // only for JSON
     const lm_token *tokens; // new ones [n_tokens]
     size_t n_tokens;
+    const lm_token_logprobs *logprobs; // [n_logprobs]; none where not asked for
+    size_t n_logprobs;
     size_t n_prompt;
     lm_finish finish;
     lm_session_stats stats;

@@ -3,7 +3,6 @@
 #include "gen/objects.h"
 
 #include "base/clock.h"
-#include "interface/step.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -50,11 +49,7 @@ static bool check_params(const lm_session *session, const lm_generation_params *
         return lm_fail(err, LM_BAD_ARGUMENT, "a generation is under way on this session");
     if (session->n_tokens == 0)
         return lm_fail(err, LM_BAD_ARGUMENT, "the session holds no tokens to continue");
-    if (params->temperature != 0.0f)
-        return lm_fail(err, LM_UNSUPPORTED,
-                       "a temperature of %g is not supported yet: only 0, greedy",
-                       (double)params->temperature);
-    return true;
+    return lm_sampling_check(params, session->model->config.n_vocab, err);
 }
 
 lm_generation *lm_generation_begin(lm_session *session, const lm_generation_params *params,
@@ -75,6 +70,16 @@ lm_generation *lm_generation_begin(lm_session *session, const lm_generation_para
     if (!it->stop || !it->text.at) {
         lm_generation_end(&it);
         return NULL;
+    }
+    lm_sampling_fill(params, &it->sampling);
+    it->draw = lm_sampling_draw(params);
+    if (params->n_logprobs > 0) {
+        it->logprobs = calloc(STEP_OUT_LOGPROBS, sizeof *it->logprobs);
+        if (!it->logprobs) {
+            lm_fail(err, LM_NO_MEMORY, "out of memory for log-probabilities");
+            lm_generation_end(&it);
+            return NULL;
+        }
     }
     it->ignore_end = params->ignore_end;
     const uint32_t room = session->ctx_tokens - session->n_tokens;
@@ -98,6 +103,7 @@ void lm_generation_end(lm_generation **gen)
         it->session->generation = NULL;
     lm_stop_destroy(&it->stop);
     free(it->text.at);
+    free(it->logprobs);
     free(it);
     *gen = NULL;
 }
@@ -118,12 +124,14 @@ static bool start(lm_generation *it, lm_error *err)
     inbox->pos = session->n_tokens;
     inbox->n_tokens = 0;
     inbox->remaining = it->limit;
+    inbox->sampling = it->sampling;
     inbox->n_end = 0;
     if (!it->ignore_end)
         fill_end_tokens(session, inbox);
     const uint32_t n_first = session->n_tokens + 1;
     lm_pending pending;
-    if (!lm_steps_prepare_decode(session->steps, n_first, session->n_tokens + it->limit, err) ||
+    if (!lm_steps_prepare_decode(session->steps, n_first, session->n_tokens + it->limit, it->draw,
+                                 err) ||
         !lm_steps_start(session->steps, &pending, err) ||
         !lm_steps_advance(session->steps, &pending, 0, err))
         return false;
@@ -136,7 +144,7 @@ static bool decode(lm_generation *it, lm_error *err)
 {
     lm_session *session = it->session;
     if (!it->pending.step &&
-        !lm_steps_decode(session->steps, session->n_tokens + 1, &it->pending, err))
+        !lm_steps_decode(session->steps, session->n_tokens + 1, it->draw, &it->pending, err))
         return false;
     const uint32_t left = it->limit - it->n_seen;
     uint32_t repeats = it->pending.next_piece == 0
@@ -150,6 +158,9 @@ static bool decode(lm_generation *it, lm_error *err)
     const size_t limit = it->n_seen == 0 && it->pending.next_piece == 0 ? 1 : 0;
     return lm_steps_advance(session->steps, &it->pending, limit, err);
 }
+
+_Static_assert(LM_STEPS_MAX_REPEATS <= STEP_OUT_LOGPROBS, "a submit may draw as many");
+_Static_assert(LM_STEPS_MAX_REPEATS <= STEP_OUT_TOKENS, "a submit may draw as many");
 
 // Appends the text of a drawn token to the event. True when a stop text is complete.
 static bool show(lm_generation *it, lm_token token, lm_event *event, bool *failed)
@@ -189,6 +200,9 @@ static bool collect(lm_generation *it, lm_event *event, lm_error *err)
         }
         session->tokens[session->n_tokens++] = (lm_token)token;
         it->n_seen++;
+        if (it->logprobs)
+            lm_sampling_read(&outbox->logprobs[(it->n_drawn - 1) % STEP_OUT_LOGPROBS],
+                             &it->logprobs[event->n_tokens]);
         event->n_tokens++;
         bool failed = false;
         if (show(it, (lm_token)token, event, &failed))
@@ -262,5 +276,6 @@ bool lm_generation_next(lm_generation *it, lm_event *event, lm_error *err)
         finish(it, event);
     if (event->text_bytes > 0)
         event->text = it->text.at;
+    event->logprobs = it->logprobs;
     return true;
 }

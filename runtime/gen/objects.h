@@ -3,6 +3,7 @@
 #ifndef LM_GEN_OBJECTS_H
 #define LM_GEN_OBJECTS_H
 
+#include "gen/sampling.h"
 #include "gen/steps.h"
 #include "gen/stop.h"
 #include "gpu/gpu.h"
@@ -81,14 +82,17 @@ struct lm_generation {
     uint32_t max_tokens; // as asked for; 0: none
     uint32_t limit;      // tokens that may be drawn
     bool ignore_end;
-    bool is_started;     // the device's state is set
-    lm_pending pending;  // the decode step under way
-    uint32_t n_drawn;    // tokens taken from the outbox, the end token included
-    uint32_t n_seen;     // of these, appended to the session
-    uint32_t n_base;     // tokens of the session when it began
-    lm_text_buffer text; // of the event being made
-    lm_finish finish;    // NONE while it goes on
-    bool is_over;        // the last event was given
+    struct step_sampling sampling;
+    lm_draw draw;
+    lm_token_logprobs *logprobs; // owned, [STEP_OUT_LOGPROBS] of the event; NULL: not asked for
+    bool is_started;             // the device's state is set
+    lm_pending pending;          // the decode step under way
+    uint32_t n_drawn;            // tokens taken from the outbox, the end token included
+    uint32_t n_seen;             // of these, appended to the session
+    uint32_t n_base;             // tokens of the session when it began
+    lm_text_buffer text;         // of the event being made
+    lm_finish finish;            // NONE while it goes on
+    bool is_over;                // the last event was given
     uint64_t start_ns;
 };
 

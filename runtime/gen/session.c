@@ -39,6 +39,7 @@ static void resolve(lm_session *it, bool kv_f32)
         .last = at[10],
         .logits = at[11],
         .parts = at[12],
+        .sample = at[13],
     };
     it->timeline = (lm_timeline_memory){
         .inbox = lm_arena_address(m->shared, m->inbox),

@@ -5,9 +5,8 @@
 
 #include <stdlib.h>
 
-#define SUBMIT_NS   50000000u // what one submit should last
-#define MAX_REPEATS 8         // steps in one submit: a stop is seen by the host only after it
-#define MIN_BUCKET  256       // shortest context that recordings tell apart
+#define SUBMIT_NS  50000000u // what one submit should last
+#define MIN_BUCKET 256       // shortest context that recordings tell apart
 
 enum step_kind { STEP_PREFILL, STEP_START, STEP_DECODE, STEP_READ };
 
@@ -16,6 +15,7 @@ struct step_key {
     uint32_t n_tokens;
     uint32_t n_splits;
     bool logits;
+    lm_draw draw; // of decoding
 };
 
 struct lm_step {
@@ -129,8 +129,23 @@ static void record_begin(lm_steps *it, lm_recording *rec)
                           });
 }
 
-static void record_draw(lm_steps *it, lm_recording *rec)
+static void record_draw(lm_steps *it, lm_recording *rec, lm_draw draw)
 {
+    if (draw != LM_DRAW_GREEDY) {
+        lm_op_sample(rec, &(lm_sample){
+                              .logits = it->scratch->logits,
+                              .parts = it->scratch->parts,
+                              .scratch = it->scratch->sample,
+                              .inbox = it->memory->inbox,
+                              .step = it->memory->step,
+                              .outbox = it->memory->outbox,
+                              .tokens = it->memory->tokens,
+                              .n_vocab = it->config->n_vocab,
+                              .n_ctx = it->memory->n_ctx,
+                              .logprobs = draw == LM_DRAW_SAMPLE_LOGPROBS,
+                          });
+        return;
+    }
     lm_op_draw_greedy(rec, &(lm_draw_greedy){
                                .logits = it->scratch->logits,
                                .parts = it->scratch->parts,
@@ -163,7 +178,7 @@ static void record(lm_steps *it, lm_recording *rec, const struct step_key *key, 
         record_begin(it, rec);
         break;
     case STEP_DECODE:
-        record_draw(it, rec);
+        record_draw(it, rec, key->draw);
         lm_recording_cut(rec); // the first token can be shown before it is evaluated
         lm_forward_record(rec, &forward);
         break;
@@ -209,7 +224,8 @@ static bool begin(lm_steps *it, const struct step_key *key, uint64_t readback, l
     *pending = (lm_pending){0};
     for (struct lm_step *step = it->first; step && !pending->step; step = step->next)
         if (step->key.kind == key->kind && step->key.n_tokens == key->n_tokens &&
-            step->key.n_splits == key->n_splits && step->key.logits == key->logits)
+            step->key.n_splits == key->n_splits && step->key.logits == key->logits &&
+            step->key.draw == key->draw)
             pending->step = step;
     if (!pending->step)
         pending->step = create_step(it, key, readback, err);
@@ -236,23 +252,26 @@ bool lm_steps_start(lm_steps *it, lm_pending *pending, lm_error *err)
     return begin(it, &(struct step_key){.kind = STEP_START}, 0, pending, err);
 }
 
-bool lm_steps_decode(lm_steps *it, uint32_t n_held, lm_pending *pending, lm_error *err)
+bool lm_steps_decode(lm_steps *it, uint32_t n_held, lm_draw draw, lm_pending *pending,
+                     lm_error *err)
 {
     const struct step_key key = {
         .kind = STEP_DECODE,
         .n_tokens = 1,
         .n_splits = lm_steps_splits(it->gpu, it->config, 1, round_ctx(it, n_held)),
         .logits = true,
+        .draw = draw,
     };
     return begin(it, &key, 0, pending, err);
 }
 
-bool lm_steps_prepare_decode(lm_steps *it, uint32_t n_first, uint32_t n_last, lm_error *err)
+bool lm_steps_prepare_decode(lm_steps *it, uint32_t n_first, uint32_t n_last, lm_draw draw,
+                             lm_error *err)
 {
     lm_pending pending;
     uint32_t n_held = n_first;
     while (n_held <= n_last) {
-        if (!lm_steps_decode(it, n_held, &pending, err))
+        if (!lm_steps_decode(it, n_held, draw, &pending, err))
             return false;
         const uint32_t end = round_ctx(it, n_held);
         n_held = (end > n_held ? end : n_held) + 1;
@@ -316,7 +335,7 @@ uint32_t lm_steps_repeats(const lm_steps *it, const lm_pending *pending, uint32_
         return 0;
     const uint64_t n = SUBMIT_NS / one;
     const uint32_t same = round_ctx(it, n_held) - n_held + 1;
-    const uint32_t most = same < MAX_REPEATS ? same : MAX_REPEATS;
+    const uint32_t most = same < LM_STEPS_MAX_REPEATS ? same : LM_STEPS_MAX_REPEATS;
     return n < most ? (uint32_t)n : most;
 }
 
@@ -324,8 +343,8 @@ bool lm_steps_repeat(lm_steps *it, lm_pending *pending, uint32_t n, lm_error *er
 {
     struct lm_step *step = pending->step;
     const size_t n_pieces = lm_recording_n_pieces(step->recording);
-    lm_batch batches[MAX_REPEATS];
-    for (uint32_t i = 0; i < n && i < MAX_REPEATS; i++)
+    lm_batch batches[LM_STEPS_MAX_REPEATS];
+    for (uint32_t i = 0; i < n && i < LM_STEPS_MAX_REPEATS; i++)
         batches[i] = (lm_batch){lm_recording_pieces(step->recording), (uint32_t)n_pieces};
     const uint64_t expected = whole_ns(step);
     const uint64_t start = lm_clock_ns();

@@ -18,6 +18,11 @@ typedef struct lm_pending {
     size_t next_piece;
 } lm_pending;
 
+// How a decode step draws its token: see lm_op_draw_greedy() and lm_op_sample().
+typedef enum lm_draw { LM_DRAW_GREEDY, LM_DRAW_SAMPLE, LM_DRAW_SAMPLE_LOGPROBS } lm_draw;
+
+#define LM_STEPS_MAX_REPEATS 8 // steps in one submit: a stop is seen by the host only after it
+
 // The most tokens of one step on this device, at most STEP_MAX_TOKENS.
 uint32_t lm_steps_max_chunk(const lm_gpu *gpu);
 
@@ -43,10 +48,12 @@ bool lm_steps_prefill(lm_steps *steps, uint32_t n_tokens, uint32_t n_held, bool 
 bool lm_steps_start(lm_steps *steps, lm_pending *pending, lm_error *err);
 
 // Begins a decode step: draw a token from the logits, evaluate it.
-bool lm_steps_decode(lm_steps *steps, uint32_t n_held, lm_pending *pending, lm_error *err);
+bool lm_steps_decode(lm_steps *steps, uint32_t n_held, lm_draw draw, lm_pending *pending,
+                     lm_error *err);
 
 // Records every decode step that a timeline needs while it grows from `n_first` to `n_last` tokens.
-bool lm_steps_prepare_decode(lm_steps *steps, uint32_t n_first, uint32_t n_last, lm_error *err);
+bool lm_steps_prepare_decode(lm_steps *steps, uint32_t n_first, uint32_t n_last, lm_draw draw,
+                             lm_error *err);
 
 // Begins copying the logits to where the host can read them.
 bool lm_steps_read_logits(lm_steps *steps, uint64_t readback, lm_pending *pending, lm_error *err);

@@ -36,6 +36,20 @@ says "$out" '"new_tokens":12' "--json"
 [ "$(sed 's/.*"tokens":\[\([^]]*\)\].*/\1/' "$out" | tr ',' '\n' | wc -l)" -eq 12 ] ||
     fail "--json: not 12 token ids"
 
+# Sampling: the seed decides, and with nothing to draw from but one token it is the greedy text.
+gives 0 run -m "$model" -n 12 --ignore-end --temp 1 --seed 5 'int x'
+cp "$out" "$dir/drawn"
+gives 0 run -m "$model" -n 12 --ignore-end --temp 1 --seed 5 'int x'
+same "$dir/drawn" "$out" "the same seed twice"
+gives 0 run -m "$model" -n 12 --ignore-end --temp 1 --seed 6 'int x'
+cmp -s "$dir/drawn" "$out" && fail "another seed: the same text"
+gives 0 run -m "$model" -n 12 --ignore-end --temp 1 --top-k 1 'int x'
+same "$dir/text" "$out" "--top-k 1"
+gives 0 run -m "$model" -n 12 --ignore-end --json --logprobs 3 'int x'
+[ "$(grep -o '"top":' "$out" | wc -l)" -eq 12 ] || fail "--logprobs: not 12 lists"
+[ "$(grep -o '"logprob":-' "$out" | wc -l)" -eq 48 ] || fail "--logprobs: not 4 for each token"
+refuses 1 "token 1024, which is outside the vocabulary of 1024" run -m "$model" --logit-bias 1024=1 x
+
 # A stop text ends the text before it. Any printable character of it will do.
 stop=$(LC_ALL=C tr -cd '!-~' <"$dir/text" | head -c 1)
 if [ -n "$stop" ]; then

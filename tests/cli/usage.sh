@@ -38,19 +38,48 @@ done
 for number in k -5 18446744073709551616; do
     refuses 2 "--seed '$number'" run --seed "$number" x
 done
-for number in 0.7 1 1e-30; do
-    refuses 2 "only 0 (greedy" run --temp "$number" x
+for number in warm nan inf -1 0,5 1e-30 100.1 ''; do
+    refuses 2 "--temp '$number' is not 0 or a number from 0.001 to 100" run --temp "$number" x
 done
-for number in warm nan inf -1 0,5 ''; do
-    refuses 2 "--temp '$number' is not a number" run --temp "$number" x
+for number in p nan -0.1 0 1.01 ''; do
+    refuses 2 "--top-p '$number' is not a number from 1e-06 to 1" run --top-p "$number" x
 done
+for number in p nan -0.1 1.01; do
+    refuses 2 "--min-p '$number' is not a number from 0 to 1" run --min-p "$number" x
+done
+for number in r nan 0 -1 101; do
+    refuses 2 "'$number' is not a number from 0.01 to 100" run --repeat-penalty "$number" x
+done
+for name in frequency-penalty presence-penalty; do
+    for number in a nan -100.1 101; do
+        refuses 2 "--$name '$number' is not a number from -100 to 100" run --$name "$number" x
+    done
+done
+refuses 2 "--top-k '-1' is not a whole number from 0 to" run --top-k -1 x
+refuses 2 "--repeat-last-n '0' is not a whole number from 1 to" run --repeat-last-n 0 x
+for number in 0 21; do
+    refuses 2 "--logprobs '$number' is not a whole number from 1 to 20" run --json --logprobs $number x
+done
+refuses 2 "--logprobs needs --json" run --logprobs 5 x
+refuses 2 "--logit-bias '5' is not ID=V" run --logit-bias 5 x
+for id in '' -1 x 2147483648 99999999999999999999999999999; do
+    refuses 2 "'$id' is not the id of a token" run --logit-bias "$id=1" x
+done
+for number in '' b nan 1.1e9; do
+    refuses 2 "--logit-bias '$number' is not a number from -1e+09 to 1e+09" run --logit-bias "5=$number" x
+done
+# shellcheck disable=SC2046 # many words
+refuses 2 "--logit-bias can be given at most 64 times" run $(seq -f '--logit-bias %.0f=1' 65) x
 refuses 2 "--kv 'f8'" run --kv f8 x
 
 # What is accepted gets as far as the missing model.
-for number in 0 0.0 0e5; do
+for number in 0 0.0 0e5 0.001 0.8 100; do
     refuses 1 /nonexistent run -m /nonexistent --temp "$number" x
 done
 refuses 1 /nonexistent run -m/nonexistent -vn1000000 -c1048576 --seed 18446744073709551615 -- x
+refuses 1 /nonexistent run -m /nonexistent --top-k 40 --top-p 0.95 --min-p 0.05 --repeat-penalty 1.1 \
+    --repeat-last-n 256 --frequency-penalty -0.5 --presence-penalty 0.5 --logit-bias 7=-1e9 \
+    --logit-bias 8=2 --json --logprobs 20 x
 refuses 1 /nonexistent run x --model=/nonexistent --kv=f32 --stop a --stop b --device=d
 refuses 1 /nonexistent run -m /nonexistent -- --help
 

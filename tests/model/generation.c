@@ -361,8 +361,8 @@ static void bad_parameters_are_refused(void **state)
     lm_session *session = model_session(f->model, 0, false);
     refuse(session, &all_of_it, LM_BAD_ARGUMENT, "the session holds no tokens to continue");
     model_sync(session, f->tokens, 3);
-    refuse(session, &(lm_generation_params){.temperature = 0.5f}, LM_UNSUPPORTED,
-           "a temperature of 0.5 is not supported yet: only 0, greedy");
+    refuse(session, &(lm_generation_params){.sampling.temperature = -0.5f}, LM_BAD_ARGUMENT,
+           "a temperature of -0.5 is not 0 or from 0.001 to 100");
     refuse(session, &(lm_generation_params){.stops = empty, .n_stops = 2}, LM_BAD_ARGUMENT,
            "a stop text of 0 bytes is outside 1 to 256");
     refuse(session, &(lm_generation_params){.stops = empty, .n_stops = 17}, LM_BAD_ARGUMENT,
