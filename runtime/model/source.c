@@ -195,8 +195,7 @@ static const lm_synth_grid *find_grid(const lm_source *source, uint32_t n_cols)
 }
 
 // The format of a matrix of a synthetic model: blocks of 256 columns that do not divide n_cols give
-// way to blocks of 32 with at least as many bits, as llama.cpp's llama-quantize does it (its
-// IQ4_NL for Q2_K and Q3_K is Q4_0 here).
+// way to blocks of 32 with at least as many bits, as llama.cpp's llama-quantize does it.
 static lm_format fitting(lm_format format, uint32_t n_cols)
 {
     if (n_cols % lm_format_block_weights(format) == 0)
