@@ -319,6 +319,36 @@ static void the_caller_may_end_it_anywhere(void **state)
     lm_session_destroy(&session);
 }
 
+// Once the first token is evaluated there are logits after it, not those that were read before for
+// as many other tokens.
+static void logits_may_be_read_between_tokens(void **state)
+{
+    const struct fixture *f = *state;
+    lm_error err = {0};
+    lm_token other[N_PROMPT + 1];
+    memcpy(other, f->tokens, sizeof other);
+    other[N_PROMPT] = (other[N_PROMPT] + 1) % N_VOCAB;
+    lm_session *session = model_session(f->model, 0, false);
+    model_sync(session, other, N_PROMPT + 1);
+    model_logits(session);
+    model_sync(session, f->tokens, N_PROMPT);
+    lm_generation *gen = lm_generation_begin(session, &all_of_it, &err);
+    const uint64_t before = lm_session_get_stats(session).evaluated;
+    while (lm_session_get_stats(session).evaluated == before) {
+        lm_event event;
+        model_must(lm_generation_next(gen, &event, &err), &err);
+    }
+    check_held(f, session, N_PROMPT + 1);
+    lm_session *fresh = model_session(f->model, 0, false);
+    model_sync(fresh, f->tokens, N_PROMPT + 1);
+    assert_true(compare_close("logits after a token", model_logits(session), model_logits(fresh),
+                              N_VOCAB, LIMIT));
+    lm_session_destroy(&fresh);
+    lm_generation_end(&gen);
+    check_rest(f, session);
+    lm_session_destroy(&session);
+}
+
 // What was evaluated beyond the end of a generation is not taken for part of the session.
 static void other_tokens_may_follow(void **state)
 {
@@ -398,6 +428,7 @@ int main(void)
         cmocka_unit_test(stop_texts_end_it_across_tokens),
         cmocka_unit_test(a_half_stop_text_is_shown),
         cmocka_unit_test(the_caller_may_end_it_anywhere),
+        cmocka_unit_test(logits_may_be_read_between_tokens),
         cmocka_unit_test(other_tokens_may_follow),
         cmocka_unit_test(bad_parameters_are_refused),
     };
