@@ -1,6 +1,6 @@
 // Draws a token from the candidates, appends it and makes the next step, as draw_greedy does. One
-// workgroup of 256 threads, each of which walks a run of candidates: runs follow each other in the
-// order of tokens.
+// workgroup of 64 to 256 threads, each of which walks a run of candidates: runs follow each other
+// in the order of tokens.
 
 #include "interface/sample.h"
 
@@ -38,6 +38,8 @@ uvec2 run_sum(uint cut)
     return sum;
 }
 
+const uint THREAD_BINS = 256 / GROUP_SIZE; // consecutive bins that a thread looks after
+
 shared uint bin_low[256];
 shared uint bin_high[256];
 shared uint chosen_bin;
@@ -48,14 +50,16 @@ shared uvec2 chosen_above;
 uint find_cut(uint cut, uvec2 target, bool by_weight)
 {
     const uint me = thread_index();
-    const uint bin = 255 - me; // so that sums over threads run from large keys to small
+    const uint first_bin = 255 - me * THREAD_BINS; // sums over threads run from large keys to small
     uint key = 0;
     uint known = 0; // mask of the bits found
     uvec2 above = uvec2(0);
     for (uint shift = 32; shift > 0;) {
         shift -= 8;
-        bin_low[me] = 0;
-        bin_high[me] = 0;
+        for (uint b = 0; b < THREAD_BINS; b++) {
+            bin_low[first_bin - b] = 0;
+            bin_high[first_bin - b] = 0;
+        }
         barrier();
         for (uint i = run_begin; i < run_end; i++) {
             const uint other = KEY_AT(i);
@@ -68,12 +72,19 @@ uint find_cut(uint cut, uvec2 target, bool by_weight)
                 atomicAdd(bin_high[to], 1);
         }
         barrier();
-        const uvec2 here = wide_of(bin_low[bin], bin_high[bin]);
+        uvec2 here = uvec2(0);
+        for (uint b = 0; b < THREAD_BINS; b++)
+            here = wide_carry(here + wide_of(bin_low[first_bin - b], bin_high[first_bin - b]));
         uvec2 total;
-        const uvec2 before = wide_carry(above + workgroup_sum_before(here, total));
-        if (wide_less(before, target) && !wide_less(wide_carry(before + here), target)) {
-            chosen_bin = bin;
-            chosen_above = before;
+        uvec2 upto = wide_carry(above + workgroup_sum_before(here, total));
+        for (uint b = 0; b < THREAD_BINS; b++) {
+            const uint bin = first_bin - b;
+            const uvec2 before = upto;
+            upto = wide_carry(upto + wide_of(bin_low[bin], bin_high[bin]));
+            if (wide_less(before, target) && !wide_less(upto, target)) {
+                chosen_bin = bin;
+                chosen_above = before;
+            }
         }
         barrier();
         key |= chosen_bin << shift;

@@ -95,6 +95,7 @@ static void read_limits(lm_adapter *adapter, const VkPhysicalDeviceVulkan11Prope
     adapter->limits = (lm_limits){
         .block_bytes = min_u64(v11->maxMemoryAllocationSize, four_gib),
         .group_invocations = from->maxComputeWorkGroupInvocations,
+        .group_subgroups = subgroup->maxComputeWorkgroupSubgroups,
         .group_count = from->maxComputeWorkGroupCount[0],
         .shared_bytes = from->maxComputeSharedMemorySize,
         .push_bytes = from->maxPushConstantsSize,
@@ -116,6 +117,8 @@ static bool meets_limits(lm_adapter *adapter, VkShaderStageFlags required_stages
     const lm_limits *floor = &lm_limits_floor;
     if (limits->group_invocations < floor->group_invocations)
         return refuse(adapter, "fewer than 256 threads in a workgroup");
+    if (limits->group_subgroups < floor->group_subgroups)
+        return refuse(adapter, "fewer than 16 subgroups in a workgroup");
     if (limits->shared_bytes < floor->shared_bytes)
         return refuse(adapter, "less than 16 KiB of shared memory");
     if (limits->push_bytes < floor->push_bytes)

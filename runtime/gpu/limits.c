@@ -7,6 +7,7 @@
 const lm_limits lm_limits_floor = {
     .block_bytes = 1 << 24,
     .group_invocations = 256,
+    .group_subgroups = 16,
     .group_count = 65535,
     .shared_bytes = 16384,
     .push_bytes = 128,

@@ -12,6 +12,7 @@
 typedef struct lm_limits {
     uint64_t block_bytes;       // the largest buffer with memory of its own
     uint32_t group_invocations; // threads in a workgroup
+    uint32_t group_subgroups;   // subgroups in a workgroup, where their size is required
     uint32_t group_count;       // workgroups in one dimension of a grid
     uint32_t shared_bytes;      // shared memory of a workgroup
     uint32_t push_bytes;        // push constants

@@ -125,7 +125,9 @@ static bool fits(lm_recording *it, const lm_dispatch *dispatch)
     const uint32_t group = dispatch->pipeline.group_size;
     if (dispatch->groups[0] == 0)
         lm_recording_fail(it, LM_BAD_ARGUMENT, "an op has an empty grid");
-    else if (group == 0 || group > limits->group_invocations || group % limits->subgroup_size != 0)
+    else if (group == 0 || group > limits->group_invocations ||
+             group % limits->subgroup_size != 0 ||
+             group / limits->subgroup_size > limits->group_subgroups)
         lm_recording_fail(it, LM_UNSUPPORTED, "a workgroup is not what this device can run");
     else if (dispatch->args_bytes > lm_limits_floor.push_bytes)
         lm_recording_fail(it, LM_BAD_ARGUMENT, "an op pushes more than 128 bytes");

@@ -10,7 +10,17 @@ _Static_assert(sizeof(struct sample_draw_args) == 88, "pushed as it is");
 _Static_assert(sizeof(struct step_sampling) == 12 * 4 + STEP_BIASES * 8, "scalar layout");
 _Static_assert(sizeof(struct logprobs_part) == 8 + STEP_LOGPROBS * 4, "scalar layout");
 
-#define DRAW_GROUP 256 // threads of sample_draw: one for each value of eight bits
+#define DRAW_GROUP 256 // threads of sample_draw: one for each value of eight bits, if it can be
+
+static uint32_t draw_group(const lm_recording *rec)
+{
+    const lm_limits *limits = lm_gpu_limits(lm_recording_gpu(rec));
+    const uint32_t most = limits->subgroup_size * limits->group_subgroups;
+    uint32_t group = DRAW_GROUP;
+    while (group > most || group > limits->group_invocations)
+        group /= 2;
+    return group;
+}
 
 // The tensors in the scratch, each a multiple of 16 bytes.
 struct tensors {
@@ -164,7 +174,7 @@ static void draw(lm_recording *rec, const lm_sample *op, const struct tensors *a
     };
     lm_recording_dispatch(
         rec, &(lm_dispatch){
-                 .pipeline = {.module = LM_MODULE_SAMPLE_DRAW, .group_size = DRAW_GROUP},
+                 .pipeline = {.module = LM_MODULE_SAMPLE_DRAW, .group_size = draw_group(rec)},
                  .args = &args,
                  .args_bytes = sizeof args,
                  .groups = {1},
