@@ -253,6 +253,8 @@ static void finish(struct work *w)
     lm_generation_end(&w->generation);
     cli_interrupt_watch(NULL);
     lm_session_destroy(&w->session);
+    if (w->device) // the session's end is when compiled pipelines are saved
+        show_warning(w);
     lm_model_close(&w->model);
     lm_device_close(&w->device);
     cli_model_choice_finish(&w->choice);

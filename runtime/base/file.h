@@ -35,8 +35,4 @@ bool lm_file_unchanged(const lm_file *file, lm_error *err);
 bool lm_file_read_all(const char *path, int fd, size_t limit, char **text, size_t *size,
                       lm_error *err);
 
-// Writes `size` bytes to a temporary file beside `path` and renames it over `path`, so that readers
-// see the old or the new file and never a part. The folder must exist.
-bool lm_file_replace(const char *path, const void *data, size_t size, lm_error *err);
-
 #endif

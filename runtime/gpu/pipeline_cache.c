@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/output.h"
 #include "gpu/gpu_internal.h"
 #include "modules.h"
 
@@ -102,6 +103,15 @@ bool lm_pipeline_cache_open(lm_gpu *gpu, const char *dir, VkPipelineCache *cache
     return lm_gpu_check(gpu, result, "vkCreatePipelineCache", err);
 }
 
+static bool write_file(const char *path, const void *bytes, size_t size, lm_error *err)
+{
+    lm_output *output = lm_output_create(path, err);
+    const bool ok =
+        output && lm_output_write(output, bytes, size, err) && lm_output_commit(&output, err);
+    lm_output_discard(&output);
+    return ok;
+}
+
 void lm_pipeline_cache_save(lm_gpu *gpu, VkPipelineCache cache, const char *path)
 {
     if (!path || !cache)
@@ -118,7 +128,7 @@ void lm_pipeline_cache_save(lm_gpu *gpu, VkPipelineCache cache, const char *path
         const struct header header = make_header(gpu, data, size);
         memcpy(bytes, &header, sizeof header);
         lm_error err;
-        if (!lm_file_replace(path, bytes, sizeof header + size, &err))
+        if (!write_file(path, bytes, sizeof header + size, &err))
             snprintf(gpu->warning, sizeof gpu->warning, "compiled pipelines are not kept: %.200s",
                      err.message);
     }
