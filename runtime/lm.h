@@ -214,7 +214,8 @@ const lm_token *lm_session_tokens(const lm_session *session, size_t *n_tokens);
 typedef enum lm_finish {
     LM_FINISH_NONE = 0, // goes on
     LM_FINISH_END,      // the model ended the text
-    LM_FINISH_STOP,     // a stop text appeared; it and what follows are not returned
+    LM_FINISH_STOP,     // a stop text appeared; it and what follows are not returned as text, but
+                        // the session keeps their tokens: sync to drop them
     LM_FINISH_LENGTH,   // max_tokens reached
     LM_FINISH_CONTEXT,  // the context is full
     LM_FINISH_CANCELLED,
