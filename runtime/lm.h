@@ -26,6 +26,7 @@
 
 #include "base/error.h"
 #include "lm_sampling.h"
+#include "ops/kv_type.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -103,7 +104,7 @@ typedef struct lm_model_params {
     const char *synthetic; // a shape: a name of the family or a JSON file; used when path is NULL
     const char *format;    // of the synthetic weights: "F16", "Q8_0", ...; NULL: Q8_0
     uint32_t ctx_tokens;   // longest context a session will ask for; 0: min(model's, 4096)
-    bool kv_f32;           // plan for a session with K and V in f32
+    lm_kv_type kv;         // plan for a session with this KV cache
     lm_progress progress;  // may be NULL
     void *progress_user;
 } lm_model_params;
@@ -160,7 +161,7 @@ uint64_t lm_model_load_ns(const lm_model *model);
 
 typedef struct lm_session_params {
     uint32_t ctx_tokens; // capacity; 0: the model's ctx_tokens; at most that
-    bool kv_f32;         // keep K and V in f32 instead of f16: twice the memory, for reference
+    lm_kv_type kv;       // of the KV cache
 } lm_session_params;
 
 typedef struct lm_session_stats {

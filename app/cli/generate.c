@@ -130,7 +130,7 @@ static bool read_prompt(struct work *w, lm_error *err)
 // the flag of the signal is asked before every step.
 static bool prefill(struct work *w, lm_error *err)
 {
-    const lm_session_params params = {.kv_f32 = w->options->kv_f32};
+    const lm_session_params params = {.kv = w->options->kv};
     w->session = lm_session_create(w->model, &params, err);
     if (!w->session)
         return false;

@@ -33,7 +33,7 @@ bool cli_model_inspect(cli_model_choice *choice, const cli_options *options, boo
     if (!lm_model_inspect(&choice->params, &choice->info, want_summary ? &choice->summary : NULL,
                           err))
         return false;
-    choice->params.kv_f32 = options->kv_f32;
+    choice->params.kv = options->kv;
     const uint32_t most = choice->info.n_ctx_train;
     if (options->ctx_tokens > most)
         return lm_fail(err, LM_BAD_ARGUMENT, "-c %u exceeds the %u tokens that %s was made for",

@@ -19,7 +19,7 @@ enum kind {
     REPEAT,
     PENALTY,
     BIAS, // ID=V, one more of a list
-    KV,   // bool: f32
+    KV,   // lm_kv_type
     STOP, // one more of a list
     N_KINDS,
 };
@@ -92,7 +92,7 @@ static const struct option table[] = {
      AT(fill_tokens), 1, 1048575, CLI_RUN},
     {0, "ignore-end", NULL, "go on after an end token, for benchmarks", FLAG, AT(ignore_end), 0, 0,
      GENERATE},
-    {0, "kv", "f16|f32", "precision of the KV cache (default f16)", KV, AT(kv_f32), 0, 0,
+    {0, "kv", "f16|f32", "precision of the KV cache (default f16)", KV, AT(kv), 0, 0,
      GENERATE | CLI_INFO},
     {0, "device", "DEVICE", "a UUID or a part of a name from 'lemnos devices'", TEXT, AT(device), 0,
      0, GENERATE | CLI_INFO},
@@ -206,11 +206,11 @@ static bool add_bias(cli_options *options, const struct option *opt, const char 
     return set_float(opt, shown, value + size + 1, &bias->bias, err);
 }
 
-static bool set_kv(const char *value, bool *kv_f32, lm_error *err)
+static bool set_kv(const char *value, lm_kv_type *kv, lm_error *err)
 {
     if (strcmp(value, "f16") != 0 && strcmp(value, "f32") != 0)
         return lm_fail(err, LM_BAD_ARGUMENT, "--kv '%s' is neither f16 nor f32", value);
-    *kv_f32 = strcmp(value, "f32") == 0;
+    *kv = strcmp(value, "f32") == 0 ? LM_KV_F32 : LM_KV_F16;
     return true;
 }
 

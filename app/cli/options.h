@@ -20,6 +20,10 @@ enum {
     CLI_DEVICES = 8,
     CLI_INFO = 16,
     CLI_SYNTH = 32,
+    CLI_CHAT = 64,
+    CLI_INFILL = 128,
+    CLI_PERPLEXITY = 256,
+    CLI_QUANTIZE = 512,
 };
 
 typedef struct cli_options {
@@ -34,7 +38,7 @@ typedef struct cli_options {
     uint32_t fill_tokens;  // --fill; 0: not given
     lm_sampling sampling;  // zero where not given; its biases are the list below
     uint32_t n_logprobs;   // --logprobs; 0: not given
-    bool kv_f32;
+    lm_kv_type kv;         // --kv
     bool json;
     bool verbose;
     bool validation;

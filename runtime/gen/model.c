@@ -161,10 +161,10 @@ lm_tokenizer *lm_model_read_tokenizer(const lm_model_params *params, lm_error *e
     return synthetic_tokenizer(&config, err);
 }
 
-static bool check_fit(lm_model *it, const lm_opened *opened, bool kv_f32, lm_error *err)
+static bool check_fit(lm_model *it, const lm_opened *opened, lm_kv_type kv, lm_error *err)
 {
     lm_plan plan;
-    if (!lm_plan_opened(it->device->gpu, opened, it->ctx_tokens, kv_f32, &plan, err))
+    if (!lm_plan_opened(it->device->gpu, opened, it->ctx_tokens, kv, &plan, err))
         return false;
     if (plan.fits)
         return true;
@@ -217,7 +217,7 @@ lm_model *lm_model_open(lm_device *device, const lm_model_params *params, lm_err
     it->config = opened.config;
     lm_opened_info(&opened, &it->info);
     if (!lm_choose_ctx(&it->config, params->ctx_tokens, &it->ctx_tokens, err) ||
-        !check_fit(it, &opened, params->kv_f32, err) || !load(it, &opened, params, err))
+        !check_fit(it, &opened, params->kv, err) || !load(it, &opened, params, err))
         goto fail;
     it->load_ns = lm_clock_ns() - start_ns;
     lm_opened_finish(&opened);

@@ -98,7 +98,7 @@ struct lm_generation {
 
 // Plans the memory of one session. Creates the arenas in `memory` without allocating.
 bool lm_session_memory_plan(lm_session_memory *memory, lm_gpu *gpu, const lm_config *config,
-                            uint32_t ctx_tokens, bool kv_f32, lm_error *err);
+                            uint32_t ctx_tokens, lm_kv_type kv, lm_error *err);
 void lm_session_memory_finish(lm_session_memory *memory);
 
 // Opens the source of a model and its config; *gguf is NULL for a synthetic one.
@@ -116,7 +116,7 @@ void lm_opened_info(const lm_opened *opened, lm_model_info *info);
 bool lm_choose_ctx(const lm_config *config, uint32_t wanted, uint32_t *ctx_tokens, lm_error *err);
 
 // Makes the plan of an opened model.
-bool lm_plan_opened(lm_gpu *gpu, const lm_opened *opened, uint32_t ctx_tokens, bool kv_f32,
+bool lm_plan_opened(lm_gpu *gpu, const lm_opened *opened, uint32_t ctx_tokens, lm_kv_type kv,
                     lm_plan *plan, lm_error *err);
 
 // What may be taken on the device now: what is free, less a margin.

@@ -38,7 +38,7 @@ static void plan_scratch(lm_session_memory *it, const lm_config *config)
 }
 
 bool lm_session_memory_plan(lm_session_memory *it, lm_gpu *gpu, const lm_config *config,
-                            uint32_t ctx_tokens, bool kv_f32, lm_error *err)
+                            uint32_t ctx_tokens, lm_kv_type kv, lm_error *err)
 {
     *it = (lm_session_memory){
         .n_ctx = round_up(ctx_tokens, 16),
@@ -55,7 +55,7 @@ bool lm_session_memory_plan(lm_session_memory *it, lm_gpu *gpu, const lm_config 
     const lm_kv_layer layer = {.n_head_kv = config->n_head_kv,
                                .head_dim = config->head_dim,
                                .n_ctx = it->n_ctx,
-                               .f32 = kv_f32};
+                               .type = kv};
     for (uint32_t i = 0; i < 2 * config->n_layer; i++)
         lm_arena_add(it->kv, "a layer's keys or values", lm_kv_layer_bytes(&layer));
     plan_scratch(it, config);
@@ -73,11 +73,11 @@ void lm_session_memory_finish(lm_session_memory *it)
     lm_arena_destroy(&it->shared);
 }
 
-static bool session_cost(lm_gpu *gpu, const lm_config *config, uint32_t ctx_tokens, bool kv_f32,
+static bool session_cost(lm_gpu *gpu, const lm_config *config, uint32_t ctx_tokens, lm_kv_type kv,
                          lm_plan *plan, lm_error *err)
 {
     lm_session_memory memory;
-    if (!lm_session_memory_plan(&memory, gpu, config, ctx_tokens, kv_f32, err))
+    if (!lm_session_memory_plan(&memory, gpu, config, ctx_tokens, kv, err))
         return false;
     const bool ok = lm_arena_cost(memory.kv, &plan->kv_bytes, err) &&
                     lm_arena_cost(memory.scratch, &plan->scratch_bytes, err) &&
@@ -99,7 +99,7 @@ uint64_t lm_available_bytes(lm_gpu *gpu)
 }
 
 // The largest context, in steps of 256 tokens, that fits beside the weights; 0: none.
-static bool largest_ctx(lm_gpu *gpu, const lm_opened *opened, bool kv_f32, const lm_plan *plan,
+static bool largest_ctx(lm_gpu *gpu, const lm_opened *opened, lm_kv_type kv, const lm_plan *plan,
                         uint32_t *ctx_tokens, lm_error *err)
 {
     uint32_t low = 0;
@@ -109,7 +109,7 @@ static bool largest_ctx(lm_gpu *gpu, const lm_opened *opened, bool kv_f32, const
         lm_plan trial = *plan;
         lm_error why = {0};
         const bool known =
-            session_cost(gpu, &opened->config, middle * MIN_BUCKET, kv_f32, &trial, &why);
+            session_cost(gpu, &opened->config, middle * MIN_BUCKET, kv, &trial, &why);
         // A context whose keys are too large for one buffer does not fit, whatever is free.
         if (!known && why.status != LM_UNSUPPORTED) {
             if (err)
@@ -127,7 +127,7 @@ static bool largest_ctx(lm_gpu *gpu, const lm_opened *opened, bool kv_f32, const
     return true;
 }
 
-bool lm_plan_opened(lm_gpu *gpu, const lm_opened *opened, uint32_t ctx_tokens, bool kv_f32,
+bool lm_plan_opened(lm_gpu *gpu, const lm_opened *opened, uint32_t ctx_tokens, lm_kv_type kv,
                     lm_plan *plan, lm_error *err)
 {
     *plan = (lm_plan){.ctx_tokens = ctx_tokens, .available_bytes = lm_available_bytes(gpu)};
@@ -135,7 +135,7 @@ bool lm_plan_opened(lm_gpu *gpu, const lm_opened *opened, uint32_t ctx_tokens, b
     lm_weights *weights = lm_weights_create(gpu, opened->source, err);
     const bool ok = weights && lm_weights_cost(weights, &plan->weights_bytes, &ring, err);
     lm_weights_destroy(&weights);
-    if (!ok || !session_cost(gpu, &opened->config, ctx_tokens, kv_f32, plan, err))
+    if (!ok || !session_cost(gpu, &opened->config, ctx_tokens, kv, plan, err))
         return false;
     plan->total_bytes =
         plan->weights_bytes + plan->kv_bytes + plan->scratch_bytes + plan->staging_bytes;
@@ -144,7 +144,7 @@ bool lm_plan_opened(lm_gpu *gpu, const lm_opened *opened, uint32_t ctx_tokens, b
                               ? plan->weights_bytes + ring
                               : plan->total_bytes;
     plan->fits = peak <= plan->available_bytes;
-    return largest_ctx(gpu, opened, kv_f32, plan, &plan->ctx_tokens_fit, err);
+    return largest_ctx(gpu, opened, kv, plan, &plan->ctx_tokens_fit, err);
 }
 
 bool lm_model_plan(lm_device *device, const lm_model_params *params, lm_plan *plan, lm_error *err)
@@ -154,7 +154,7 @@ bool lm_model_plan(lm_device *device, const lm_model_params *params, lm_plan *pl
     if (!lm_opened_init(&opened, params, err))
         return false;
     const bool ok = lm_choose_ctx(&opened.config, params->ctx_tokens, &ctx_tokens, err) &&
-                    lm_plan_opened(device->gpu, &opened, ctx_tokens, params->kv_f32, plan, err);
+                    lm_plan_opened(device->gpu, &opened, ctx_tokens, params->kv, plan, err);
     lm_opened_finish(&opened);
     return ok;
 }

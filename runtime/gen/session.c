@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void resolve(lm_session *it, bool kv_f32)
+static void resolve(lm_session *it, lm_kv_type kv)
 {
     const lm_session_memory *m = &it->memory;
     const lm_config *c = &it->model->config;
@@ -20,7 +20,7 @@ static void resolve(lm_session *it, bool kv_f32)
             .n_head_kv = c->n_head_kv,
             .head_dim = c->head_dim,
             .n_ctx = m->n_ctx,
-            .f32 = kv_f32,
+            .type = kv,
         };
     uint64_t at[LM_SCRATCH_TENSORS];
     for (uint32_t i = 0; i < LM_SCRATCH_TENSORS; i++)
@@ -97,7 +97,7 @@ static bool allocate(lm_session *it, const lm_session_params *params, lm_error *
 {
     lm_gpu *gpu = it->model->device->gpu;
     const lm_config *config = &it->model->config;
-    if (!lm_session_memory_plan(&it->memory, gpu, config, it->ctx_tokens, params->kv_f32, err) ||
+    if (!lm_session_memory_plan(&it->memory, gpu, config, it->ctx_tokens, params->kv, err) ||
         !check_fit(it, err))
         return false;
     it->kv = calloc(config->n_layer, sizeof *it->kv);
@@ -108,7 +108,7 @@ static bool allocate(lm_session *it, const lm_session_params *params, lm_error *
     if (!lm_arena_allocate(it->memory.kv, err) || !lm_arena_allocate(it->memory.scratch, err) ||
         !lm_arena_allocate(it->memory.shared, err))
         return false;
-    resolve(it, params->kv_f32);
+    resolve(it, params->kv);
     it->steps = lm_steps_create(gpu, config, it->model->weights, &it->scratch, &it->timeline,
                                 it->memory.max_chunk, err);
     return it->steps && fill_rope_table(it, err);

@@ -10,6 +10,7 @@
 #define LM_OPS_OPS_H
 
 #include "gpu/recording.h"
+#include "ops/kv_type.h"
 #include "ops/matrix.h"
 
 #include <stdbool.h>
@@ -72,7 +73,7 @@ typedef struct lm_kv_layer {
     uint64_t k, v;
     uint32_t n_head_kv, head_dim;
     uint32_t n_ctx; // a multiple of 16
-    bool f32;       // else f16
+    lm_kv_type type;
 } lm_kv_layer;
 
 // Bytes of K, and of V.

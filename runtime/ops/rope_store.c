@@ -8,7 +8,7 @@ _Static_assert(sizeof(struct rope_store_args) == 72, "pushed as it is");
 
 uint64_t lm_kv_layer_bytes(const lm_kv_layer *kv)
 {
-    return (uint64_t)kv->n_ctx * kv->n_head_kv * kv->head_dim * (kv->f32 ? 4 : 2);
+    return (uint64_t)kv->n_ctx * kv->n_head_kv * kv->head_dim * (kv->type == LM_KV_F32 ? 4 : 2);
 }
 
 void lm_op_rope_store(lm_recording *rec, const lm_rope_store *op)
@@ -43,7 +43,7 @@ void lm_op_rope_store(lm_recording *rec, const lm_rope_store *op)
                                    .pipeline = {.module = LM_MODULE_ROPE_STORE,
                                                 .group_size = group,
                                                 .n_constants = 1,
-                                                .constants = {kv->f32}},
+                                                .constants = {kv->type == LM_KV_F32}},
                                    .args = &args,
                                    .args_bytes = sizeof args,
                                    .groups = {lm_ceil_div(chunks, group), op->n_tokens},

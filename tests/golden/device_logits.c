@@ -46,12 +46,12 @@ static void check_model(lm_device *device, const char *shape, lm_format format)
     golden_logits golden;
     model_must(golden_logits_init(&golden, shape, format, &err), &err);
     lm_model *model = model_open(device, shape, format, 64);
-    for (int kv_f32 = 0; kv_f32 < 2; kv_f32++) {
+    for (lm_kv_type kv = LM_KV_F16; kv <= LM_KV_F32; kv++) {
         char what[64];
         snprintf(what, sizeof what, "%s %s, KV %s", shape, lm_format_name(format),
-                 kv_f32 ? "f32" : "f16");
-        lm_session *session = model_session(model, 0, kv_f32);
-        compare(session, &golden, what, kv_f32 ? F32_LIMIT : F16_LIMIT);
+                 kv == LM_KV_F32 ? "f32" : "f16");
+        lm_session *session = model_session(model, 0, kv);
+        compare(session, &golden, what, kv == LM_KV_F32 ? F32_LIMIT : F16_LIMIT);
         lm_session_destroy(&session);
     }
     lm_model_close(&model);

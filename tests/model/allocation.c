@@ -70,7 +70,7 @@ static void no_token_allocates(void **state)
     lm_token prompt[250];
     lm_device *device = model_device_open();
     lm_model *model = model_open(device, "tiny", LM_FORMAT_Q8_0, 1024);
-    lm_session *session = model_session(model, 0, false);
+    lm_session *session = model_session(model, 0, LM_KV_F16);
     model_prompt(prompt, 250, 512, 11);
     assert_in_range(atomic_load(&n_allocations), 10, UINT32_MAX); // they are counted
     model_sync(session, prompt, 250);

@@ -38,7 +38,7 @@ static int setup(void **state)
     f->device = model_device_open();
     f->model = model_open(f->device, "tiny", LM_FORMAT_F16, 512);
     model_prompt(f->tokens, N_TOKENS, N_VOCAB, 3);
-    lm_session *session = model_session(f->model, 0, false);
+    lm_session *session = model_session(f->model, 0, LM_KV_F16);
     model_sync(session, f->tokens, N_TOKENS);
     memcpy(f->logits, model_logits(session), sizeof f->logits);
     model_generate(session, &all_of_it);
@@ -73,7 +73,7 @@ static void check_usable(const struct fixture *f, lm_session *session)
 static void a_prompt(void **state)
 {
     const struct fixture *f = *state;
-    lm_session *session = model_session(f->model, 0, false);
+    lm_session *session = model_session(f->model, 0, LM_KV_F16);
     for (int n_steps = 0;; n_steps = n_steps * 2 + 1) {
         lm_error err = {0};
         bool done = false;
@@ -115,7 +115,7 @@ static void from_a_signal_handler(void **state)
     bool cancelled = false;
     for (int delay_us = 4000; !cancelled && delay_us > 30; delay_us /= 2) {
         const struct itimerval soon = {.it_value = {.tv_usec = delay_us}};
-        lm_session *session = model_session(f->model, 0, false);
+        lm_session *session = model_session(f->model, 0, LM_KV_F16);
         interrupted = session;
         assert_int_equal(setitimer(ITIMER_REAL, &soon, NULL), 0);
         cancelled = !lm_session_sync(session, f->tokens, N_TOKENS, &err);
@@ -133,7 +133,7 @@ static void from_a_signal_handler(void **state)
 static void a_generation(void **state)
 {
     const struct fixture *f = *state;
-    lm_session *session = model_session(f->model, 0, false);
+    lm_session *session = model_session(f->model, 0, LM_KV_F16);
     bool all = false;
     for (uint32_t n_events = 0; !all; n_events += 1 + n_events / 4) {
         lm_error err = {0};
@@ -174,7 +174,7 @@ static void a_generation_before_its_first_token(void **state)
     const struct fixture *f = *state;
     lm_error err = {0};
     lm_event event;
-    lm_session *session = model_session(f->model, 0, false);
+    lm_session *session = model_session(f->model, 0, LM_KV_F16);
     model_must(lm_session_sync_begin(session, f->tokens, N_TOKENS, &err), &err);
     lm_generation *gen = lm_generation_begin(session, &all_of_it, &err);
     model_must(gen != NULL, &err);

@@ -55,7 +55,7 @@ static bool differ(const lm_token *tokens, size_t n)
 static void choose_prompt(struct fixture *f)
 {
     lm_model *model = model_open(f->device, "tiny", LM_FORMAT_Q8_0, 256);
-    lm_session *session = model_session(model, 0, false);
+    lm_session *session = model_session(model, 0, LM_KV_F16);
     for (uint64_t seed = 0; seed == 0 || !differ(f->tokens + N_PROMPT, END_AT + 1); seed++) {
         size_t n = 0;
         assert_in_range(seed, 0, 50);
@@ -99,7 +99,7 @@ static void a_file_equals_the_synthetic_model(void **state)
 {
     const struct fixture *f = *state;
     lm_model *model = open_file(f, f->path);
-    lm_session *session = model_session(model, 256, false);
+    lm_session *session = model_session(model, 256, LM_KV_F16);
     model_sync(session, f->tokens, N_PROMPT);
     const model_text text = model_generate(session, &all_of_it);
     assert_string_equal(text.text, f->text.text);
@@ -146,7 +146,7 @@ static void an_end_token_ends_it(void **state)
     lm_error err = {0};
     write_with_end(f, f->tokens[N_PROMPT + END_AT], path);
     lm_model *model = open_file(f, path);
-    lm_session *session = model_session(model, 256, false);
+    lm_session *session = model_session(model, 256, LM_KV_F16);
     for (int run = 0; run < 3; run++) {
         check_end(f, session);
         // It ends there again.
@@ -176,7 +176,7 @@ static void an_end_token_may_come_first(void **state)
     char path[256];
     write_with_end(f, f->tokens[N_PROMPT], path);
     lm_model *model = open_file(f, path);
-    lm_session *session = model_session(model, 256, false);
+    lm_session *session = model_session(model, 256, LM_KV_F16);
     model_sync(session, f->tokens, N_PROMPT);
     const model_text text = model_generate(session, &(lm_generation_params){0});
     assert_int_equal(text.finish, LM_FINISH_END);

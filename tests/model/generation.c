@@ -37,7 +37,7 @@ static const lm_generation_params all_of_it = {.max_tokens = N_LONG, .ignore_end
 
 static lm_session *start(const struct fixture *f)
 {
-    lm_session *session = model_session(f->model, 0, false);
+    lm_session *session = model_session(f->model, 0, LM_KV_F16);
     model_sync(session, f->tokens, N_PROMPT);
     return session;
 }
@@ -130,7 +130,7 @@ static void the_same_calls_give_the_same(void **state)
         lm_session_destroy(&session);
     }
     // Another prompt, another hash.
-    lm_session *session = model_session(f->model, 0, false);
+    lm_session *session = model_session(f->model, 0, LM_KV_F16);
     model_sync(session, f->tokens + 1, N_PROMPT - 1);
     model_generate(session, &all_of_it);
     assert_false(lm_session_get_stats(session).logits_hash == f->hash);
@@ -187,7 +187,7 @@ static void next_submits_once(void **state)
 static void length_ends_it_anywhere(void **state)
 {
     const struct fixture *f = *state;
-    lm_session *session = model_session(f->model, 0, false);
+    lm_session *session = model_session(f->model, 0, LM_KV_F16);
     for (uint32_t n = 1; n < 20; n++) {
         model_sync(session, f->tokens, N_PROMPT);
         const lm_generation_params params = {.max_tokens = n, .ignore_end = true};
@@ -204,7 +204,7 @@ static void length_ends_it_anywhere(void **state)
 static void the_context_ends_it(void **state)
 {
     const struct fixture *f = *state;
-    lm_session *session = model_session(f->model, N_PROMPT + 6, false);
+    lm_session *session = model_session(f->model, N_PROMPT + 6, LM_KV_F16);
     model_sync(session, f->tokens, N_PROMPT);
     const lm_generation_params params = {.ignore_end = true};
     model_text text = model_generate(session, &params);
@@ -253,7 +253,7 @@ static void stop_texts_end_it_across_tokens(void **state)
 {
     const struct fixture *f = *state;
     size_t n_places = 0;
-    lm_session *session = model_session(f->model, 0, false);
+    lm_session *session = model_session(f->model, 0, LM_KV_F16);
     for (size_t token = 0; token + 1 < N_LONG; token++) {
         char stop[3];
         const size_t place = find_border(f, token, stop);
@@ -299,7 +299,7 @@ static void the_caller_may_end_it_anywhere(void **state)
 {
     const struct fixture *f = *state;
     lm_error err = {0};
-    lm_session *session = model_session(f->model, 0, false);
+    lm_session *session = model_session(f->model, 0, LM_KV_F16);
     bool all = false;
     for (uint32_t n_events = 0; !all; n_events += 1 + n_events / 4) {
         model_sync(session, f->tokens, N_PROMPT);
@@ -328,7 +328,7 @@ static void logits_may_be_read_between_tokens(void **state)
     lm_token other[N_PROMPT + 1];
     memcpy(other, f->tokens, sizeof other);
     other[N_PROMPT] = (other[N_PROMPT] + 1) % N_VOCAB;
-    lm_session *session = model_session(f->model, 0, false);
+    lm_session *session = model_session(f->model, 0, LM_KV_F16);
     model_sync(session, other, N_PROMPT + 1);
     model_logits(session);
     model_sync(session, f->tokens, N_PROMPT);
@@ -339,7 +339,7 @@ static void logits_may_be_read_between_tokens(void **state)
         model_must(lm_generation_next(gen, &event, &err), &err);
     }
     check_held(f, session, N_PROMPT + 1);
-    lm_session *fresh = model_session(f->model, 0, false);
+    lm_session *fresh = model_session(f->model, 0, LM_KV_F16);
     model_sync(fresh, f->tokens, N_PROMPT + 1);
     assert_true(compare_close("logits after a token", model_logits(session), model_logits(fresh),
                               N_VOCAB, LIMIT));
@@ -357,7 +357,7 @@ static void other_tokens_may_follow(void **state)
     memcpy(other, f->tokens, sizeof other);
     for (size_t i = 0; i < 4; i++)
         other[N_PROMPT + 4 + i] = (other[N_PROMPT + 4 + i] + 1) % N_VOCAB;
-    lm_session *fresh = model_session(f->model, 0, false);
+    lm_session *fresh = model_session(f->model, 0, LM_KV_F16);
     model_sync(fresh, other, N_PROMPT + 8);
     lm_session *session = start(f);
     for (uint32_t n = 4; n < 9; n++) {
@@ -388,7 +388,7 @@ static void bad_parameters_are_refused(void **state)
     const struct fixture *f = *state;
     lm_error err = {0};
     const char *const empty[] = {"fine", ""};
-    lm_session *session = model_session(f->model, 0, false);
+    lm_session *session = model_session(f->model, 0, LM_KV_F16);
     refuse(session, &all_of_it, LM_BAD_ARGUMENT, "the session holds no tokens to continue");
     model_sync(session, f->tokens, 3);
     refuse(session, &(lm_generation_params){.sampling.temperature = -0.5f}, LM_BAD_ARGUMENT,

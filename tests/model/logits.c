@@ -37,7 +37,7 @@ static const size_t lengths[] = {1, 2, 8, 9, 16, 17, 40, MAX_TOKENS};
 struct pair {
     const char *shape;
     lm_format format;
-    bool kv_f32;
+    lm_kv_type kv;
     lm_config config;
     lm_token prompt[MAX_TOKENS];
     lm_device *device;   // owned
@@ -45,14 +45,14 @@ struct pair {
     lm_session *session; // owned
 };
 
-static struct pair open_pair(const char *shape, lm_format format, bool kv_f32)
+static struct pair open_pair(const char *shape, lm_format format, lm_kv_type kv)
 {
-    struct pair it = {.shape = shape, .format = format, .kv_f32 = kv_f32};
+    struct pair it = {.shape = shape, .format = format, .kv = kv};
     it.config = model_config(shape);
     model_prompt(it.prompt, MAX_TOKENS, it.config.n_vocab, 7);
     it.device = model_device_open();
     it.model = model_open(it.device, shape, format, 256);
-    it.session = model_session(it.model, 0, kv_f32);
+    it.session = model_session(it.model, 0, kv);
     return it;
 }
 
@@ -68,7 +68,7 @@ static ref_model *create_reference(const struct pair *it, ref_fault fault)
     lm_error err = {0};
     lm_source *source = lm_source_synthetic(&it->config, it->format, &err);
     model_must(source != NULL, &err);
-    const ref_params params = {.n_ctx = 256, .kv_f16 = !it->kv_f32, .fault = fault};
+    const ref_params params = {.n_ctx = 256, .kv_f16 = it->kv == LM_KV_F16, .fault = fault};
     ref_model *reference = ref_model_create(source, &it->config, &params, &err);
     model_must(reference != NULL, &err);
     lm_source_destroy(&source);
@@ -101,13 +101,13 @@ static const float *device_logits(struct pair *it, size_t n)
 static void check_lengths(struct pair *it, size_t n_lengths)
 {
     const size_t n_vocab = it->config.n_vocab;
-    const double limit = it->kv_f32 ? F32_LIMIT : F16_LIMIT;
+    const double limit = it->kv == LM_KV_F32 ? F32_LIMIT : F16_LIMIT;
     float *want = reference_logits(it, lengths[n_lengths - 1], REF_FAULT_NONE);
     double worst = 0.0;
     for (size_t i = 0; i < n_lengths; i++) {
         char what[80];
         snprintf(what, sizeof what, "%s %s, KV %s, %zu tokens", it->shape,
-                 lm_format_name(it->format), it->kv_f32 ? "f32" : "f16", lengths[i]);
+                 lm_format_name(it->format), it->kv == LM_KV_F32 ? "f32" : "f16", lengths[i]);
         const float *got = device_logits(it, lengths[i]);
         const float *last = want + (lengths[i] - 1) * n_vocab;
         const double error = compare_l2(got, last, n_vocab);
@@ -116,7 +116,7 @@ static void check_lengths(struct pair *it, size_t n_lengths)
         assert_true(compare_close(what, got, last, n_vocab, limit));
     }
     printf("  %s %s, KV %s: error %.2g of %.2g\n", it->shape, lm_format_name(it->format),
-           it->kv_f32 ? "f32" : "f16", worst, limit);
+           it->kv == LM_KV_F32 ? "f32" : "f16", worst, limit);
     free(want);
 }
 
@@ -181,9 +181,9 @@ static void check_greedy(struct pair *it)
     free(want);
 }
 
-static void check_model(const char *shape, lm_format format, bool kv_f32, size_t n_lengths)
+static void check_model(const char *shape, lm_format format, lm_kv_type kv, size_t n_lengths)
 {
-    struct pair it = open_pair(shape, format, kv_f32);
+    struct pair it = open_pair(shape, format, kv);
     check_lengths(&it, n_lengths);
     check_greedy(&it);
     close_pair(&it);
@@ -197,16 +197,16 @@ static void agrees_with_the_reference(void **state)
     (void)state;
     const char *profile = lm_test_profile();
     const bool slow = strcmp(profile, "swiftshader") == 0;
-    check_model("gqa7", LM_FORMAT_Q8_0, true, slow ? N_LENGTHS - 2 : N_LENGTHS);
-    check_model("mqa32", LM_FORMAT_F16, false, slow ? 3 : N_LENGTHS - 2);
+    check_model("gqa7", LM_FORMAT_Q8_0, LM_KV_F32, slow ? N_LENGTHS - 2 : N_LENGTHS);
+    check_model("mqa32", LM_FORMAT_F16, LM_KV_F16, slow ? 3 : N_LENGTHS - 2);
     if (slow)
         return;
-    check_model("mha", LM_FORMAT_BF16, true, N_LENGTHS - 1);
+    check_model("mha", LM_FORMAT_BF16, LM_KV_F32, N_LENGTHS - 1);
     if (*profile && strcmp(profile, "lavapipe") != 0)
         return;
-    check_model("gqa7", LM_FORMAT_Q8_0, false, N_LENGTHS - 1);
-    check_model("mqa32", LM_FORMAT_F32, true, N_LENGTHS - 2);
-    check_model("mha", LM_FORMAT_Q8_0, false, N_LENGTHS - 1);
+    check_model("gqa7", LM_FORMAT_Q8_0, LM_KV_F16, N_LENGTHS - 1);
+    check_model("mqa32", LM_FORMAT_F32, LM_KV_F32, N_LENGTHS - 2);
+    check_model("mha", LM_FORMAT_Q8_0, LM_KV_F16, N_LENGTHS - 1);
 }
 
 // On a shape and a format in which every one of them changes something: the comparison that accepts

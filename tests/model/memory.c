@@ -21,22 +21,22 @@
 // ---- the plan -------------------------------------------------------------------------------
 
 static void check_plan(lm_device *device, const char *shape, const char *format, uint32_t ctx,
-                       bool kv_f32)
+                       lm_kv_type kv)
 {
     lm_error err = {0};
     char path[4096];
     lm_plan plan;
     model_shape_path(shape, path);
     const lm_model_params params = {
-        .synthetic = path, .format = format, .ctx_tokens = ctx, .kv_f32 = kv_f32};
+        .synthetic = path, .format = format, .ctx_tokens = ctx, .kv = kv};
     model_must(lm_model_plan(device, &params, &plan, &err), &err);
     assert_true(lm_device_memory_used(device) == 0); // planning takes nothing
     lm_model *model = lm_model_open(device, &params, &err);
     model_must(model != NULL, &err);
     assert_true(lm_device_memory_used(device) == plan.weights_bytes);
-    lm_session *session = model_session(model, 0, kv_f32);
+    lm_session *session = model_session(model, 0, kv);
     printf("  %s %s, %" PRIu32 " tokens, KV %s: %" PRIu64 " bytes\n", shape, format, ctx,
-           kv_f32 ? "f32" : "f16", plan.total_bytes);
+           kv == LM_KV_F32 ? "f32" : "f16", plan.total_bytes);
     assert_true(lm_device_memory_used(device) == plan.total_bytes);
     assert_true(plan.total_bytes ==
                 plan.weights_bytes + plan.kv_bytes + plan.scratch_bytes + plan.staging_bytes);
@@ -58,11 +58,11 @@ static void the_plan_is_exact(void **state)
 {
     (void)state;
     lm_device *device = model_device_open();
-    check_plan(device, "tiny", "F32", 2, false);
-    check_plan(device, "tiny", "F32", 17, true);
-    check_plan(device, "tiny", "Q8_0", 1000, false);
-    check_plan(device, "tiny", "BF16", 2048, true);
-    check_plan(device, "gqa7", "F16", 4096, false);
+    check_plan(device, "tiny", "F32", 2, LM_KV_F16);
+    check_plan(device, "tiny", "F32", 17, LM_KV_F32);
+    check_plan(device, "tiny", "Q8_0", 1000, LM_KV_F16);
+    check_plan(device, "tiny", "BF16", 2048, LM_KV_F32);
+    check_plan(device, "gqa7", "F16", 4096, LM_KV_F16);
     model_device_close(&device);
 }
 
@@ -136,7 +136,7 @@ static uint64_t hash_of_run(const char *shape, lm_format format)
     lm_token prompt[20];
     lm_device *device = model_device_open();
     lm_model *model = model_open(device, shape, format, 512);
-    lm_session *session = model_session(model, 0, false);
+    lm_session *session = model_session(model, 0, LM_KV_F16);
     model_prompt(prompt, 20, 512, 9);
     model_sync(session, prompt, 20);
     const model_text text =
@@ -188,7 +188,7 @@ static void the_plan_is_exact_with_gaps(void **state)
     (void)state;
     setenv("LM_GAPS", "1", 1);
     lm_device *device = model_device_open();
-    check_plan(device, "tiny", "Q8_0", 300, false);
+    check_plan(device, "tiny", "Q8_0", 300, LM_KV_F16);
     model_device_close(&device);
     unsetenv("LM_GAPS");
 }

@@ -35,7 +35,7 @@ static int set_up(void **state)
 {
     fixture.device = model_device_open();
     fixture.model = model_open(fixture.device, "mqa32", LM_FORMAT_Q8_0, N_CTX);
-    fixture.session = model_session(fixture.model, 0, false);
+    fixture.session = model_session(fixture.model, 0, LM_KV_F16);
     fixture.n_vocab = lm_model_get_info(fixture.model)->n_vocab;
     assert_in_range(fixture.n_vocab, 2, MAX_VOCAB);
     model_prompt(fixture.prompt, N_PROMPT, fixture.n_vocab, 3);

@@ -54,7 +54,7 @@ static int teardown(void **state)
 // Logits after `tokens` in a session of their own: f32 [N_VOCAB], the caller's to free.
 static float *fresh_logits(const struct fixture *f, const lm_token *tokens, size_t n)
 {
-    lm_session *session = model_session(f->model, 0, true);
+    lm_session *session = model_session(f->model, 0, LM_KV_F32);
     float *logits = malloc(N_VOCAB * sizeof *logits);
     assert_non_null(logits);
     model_sync(session, tokens, n);
@@ -91,12 +91,12 @@ static void one_by_one_equals_at_once(void **state)
 {
     const struct fixture *f = *state;
     const lm_generation_params params = {.max_tokens = 24, .ignore_end = true};
-    lm_session *single = model_session(f->model, 0, true);
+    lm_session *single = model_session(f->model, 0, LM_KV_F32);
     for (size_t n = 1; n <= 24; n++)
         sync_counted(single, f->tokens, n, 1);
     check_logits(f, single, f->tokens, 24, LIMIT);
     const model_text from_single = model_generate(single, &params);
-    lm_session *whole = model_session(f->model, 0, true);
+    lm_session *whole = model_session(f->model, 0, LM_KV_F32);
     sync_counted(whole, f->tokens, 24, 24);
     const model_text from_whole = model_generate(whole, &params);
     assert_int_equal(from_single.n_tokens, 24);
@@ -115,7 +115,7 @@ static void a_shared_prefix_is_kept(void **state)
 {
     const struct fixture *f = *state;
     lm_token mixed[N_TOKENS];
-    lm_session *session = model_session(f->model, 0, true);
+    lm_session *session = model_session(f->model, 0, LM_KV_F32);
     sync_counted(session, f->tokens, 20, 20);
     const uint64_t submits = lm_session_get_stats(session).submits;
     sync_counted(session, f->tokens, 20, 0);
@@ -141,7 +141,7 @@ static void a_shared_prefix_is_kept(void **state)
 static void logits_follow_the_tokens_not_their_number(void **state)
 {
     const struct fixture *f = *state;
-    lm_session *session = model_session(f->model, 0, true);
+    lm_session *session = model_session(f->model, 0, LM_KV_F32);
     sync_counted(session, f->tokens, 9, 9);
     check_logits(f, session, f->tokens, 9, 0.0);
     sync_counted(session, f->others, 9, 9);
@@ -157,7 +157,7 @@ static void logits_follow_the_tokens_not_their_number(void **state)
 static void its_own_tokens_may_be_synced(void **state)
 {
     const struct fixture *f = *state;
-    lm_session *session = model_session(f->model, 0, true);
+    lm_session *session = model_session(f->model, 0, LM_KV_F32);
     size_t n = 0;
     sync_counted(session, f->tokens, 30, 30);
     model_sync(session, lm_session_tokens(session, &n), 17);
@@ -179,7 +179,7 @@ static void slices_give_the_same_bits(void **state)
 {
     const struct fixture *f = *state;
     lm_error err = {0};
-    lm_session *session = model_session(f->model, 0, true);
+    lm_session *session = model_session(f->model, 0, LM_KV_F32);
     model_must(lm_session_sync_begin(session, f->tokens, N_TOKENS, &err), &err);
     assert_null(lm_session_logits(session, &err));
     finish_sync(session);
@@ -194,7 +194,7 @@ static void a_begun_sync_may_be_replaced(void **state)
 {
     const struct fixture *f = *state;
     lm_error err = {0};
-    lm_session *session = model_session(f->model, 0, true);
+    lm_session *session = model_session(f->model, 0, LM_KV_F32);
     bool done = false;
     for (int n_steps = 0; !done; n_steps += 3) {
         const lm_token other = f->others[0];
@@ -228,7 +228,7 @@ static void bad_tokens_are_refused(void **state)
 {
     const struct fixture *f = *state;
     lm_token wrong[3] = {1, N_VOCAB, 2};
-    lm_session *session = model_session(f->model, 64, true);
+    lm_session *session = model_session(f->model, 64, LM_KV_F32);
     refuse_sync(session, f->tokens, 0, "there are no tokens to evaluate");
     sync_counted(session, f->tokens, 63, 63);
     refuse_sync(session, f->tokens, 64,
@@ -263,7 +263,7 @@ static void a_filled_session_generates(void **state)
 {
     const struct fixture *f = *state;
     lm_error err = {0};
-    lm_session *session = model_session(f->model, 0, false);
+    lm_session *session = model_session(f->model, 0, LM_KV_F16);
     assert_false(lm_session_fill(session, 0, &err));
     assert_false(lm_session_fill(session, N_CTX, &err));
     model_must(lm_session_fill(session, 200, &err), &err);

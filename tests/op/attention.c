@@ -30,7 +30,7 @@
 
 struct shape {
     uint32_t n_head, n_head_kv, head_dim;
-    bool f32;
+    lm_kv_type type;
 };
 
 struct run {
@@ -45,7 +45,7 @@ static void fill_cache(const lm_kv_layer *kv, void *k_at, void *v_at, size_t n, 
     const size_t width = (size_t)kv->n_head_kv * kv->head_dim;
     test_random_fill(random, k, n * width, -2.0f, 2.0f);
     test_random_fill(random, v, n * width, -1.0f, 2.0f); // values that average to 0 would cancel
-    if (!kv->f32) {
+    if (kv->type == LM_KV_F16) {
         ref_round_f16(k, n * width);
         ref_round_f16(v, n * width);
     }
@@ -64,7 +64,7 @@ static void check(lm_gpu *gpu, const struct shape *s, const struct run *r, test_
     lm_kv_layer kv = {.n_head_kv = s->n_head_kv,
                       .head_dim = s->head_dim,
                       .n_ctx = ((uint32_t)n_keys + 31) / 16 * 16,
-                      .f32 = s->f32};
+                      .type = s->type};
     rig it = rig_begin(gpu);
     rig_tensor *q =
         rig_random(&it, "q", random, (size_t)r->n_tokens * width, -r->q_range, r->q_range);
@@ -102,8 +102,8 @@ static void check(lm_gpu *gpu, const struct shape *s, const struct run *r, test_
     char what[160];
     snprintf(what, sizeof what,
              "attention of %u/%u heads of %u (%s), %u of %u tokens at %u, %u splits, tile %u",
-             s->n_head, s->n_head_kv, s->head_dim, s->f32 ? "f32" : "f16", r->n_here, r->n_tokens,
-             r->pos, r->n_splits, r->tile);
+             s->n_head, s->n_head_kv, s->head_dim, s->type == LM_KV_F32 ? "f32" : "f16", r->n_here,
+             r->n_tokens, r->pos, r->n_splits, r->tile);
     assert_true(compare_close(what, got, want, n_used, r->q_range > 4.0f ? LIMIT_LARGE : LIMIT));
     assert_int_equal(tiled_poison_behind(y->at, r->n_tokens, r->n_here, width, r->tile),
                      tiled_floats(r->n_tokens, width, r->tile) - n_used);
@@ -114,9 +114,10 @@ static void check(lm_gpu *gpu, const struct shape *s, const struct run *r, test_
     rig_finish(&it);
 }
 
-static const struct shape shapes[] = {{2, 2, 64, false},   {2, 2, 80, true},   {32, 1, 128, false},
-                                      {14, 2, 160, false}, {14, 2, 128, true}, {7, 1, 80, false},
-                                      {4, 4, 160, true},   {32, 1, 64, true}};
+static const struct shape shapes[] = {{2, 2, 64, LM_KV_F16},   {2, 2, 80, LM_KV_F32},
+                                      {32, 1, 128, LM_KV_F16}, {14, 2, 160, LM_KV_F16},
+                                      {14, 2, 128, LM_KV_F32}, {7, 1, 80, LM_KV_F16},
+                                      {4, 4, 160, LM_KV_F32},  {32, 1, 64, LM_KV_F32}};
 #define N_SHAPES (sizeof shapes / sizeof *shapes)
 
 static void one_token_after_any_number(void **state)

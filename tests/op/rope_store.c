@@ -44,12 +44,12 @@ static void fill_table(float *table, uint32_t head_dim)
 
 // A rotated value of f32 may err by 3 * 2^-24 of its pair's length, at most 2 * sqrt(2) here; what
 // is stored is that, rounded to f16 where the cache is f16. V is only rounded.
-static bool is_stored(float got, float want, bool is_k, bool f32)
+static bool is_stored(float got, float want, bool is_k, lm_kv_type type)
 {
     const float error = is_k ? 3.0f * 0x1p-24f * 2.9f : 0.0f;
     float low = want - error;
     float high = want + error;
-    if (!f32) {
+    if (type == LM_KV_F16) {
         ref_round_f16(&low, 1);
         ref_round_f16(&high, 1);
     }
@@ -65,17 +65,17 @@ static void check_cache(const char *what, const lm_kv_layer *kv, const void *ten
         const size_t d = i % kv->head_dim;
         const size_t head = i % width / kv->head_dim;
         const float got = kv_read(kv, tensor, is_k, pos + i / width, head, d);
-        if (!is_stored(got, rows[i], is_k, kv->f32))
+        if (!is_stored(got, rows[i], is_k, kv->type))
             fail_msg("%s: %c[%zu][%zu][%zu] is %.9g, wanted %.9g", what, is_k ? 'K' : 'V',
                      pos + i / width, head, d, (double)got, (double)rows[i]);
     }
     const size_t words = lm_kv_layer_bytes(kv) / 4;
-    const size_t written = n_here * width / (kv->f32 ? 1 : 2);
+    const size_t written = n_here * width / (kv->type == LM_KV_F32 ? 1 : 2);
     assert_int_equal(poison_count(tensor, words * 4), words - written);
 }
 
-static void check(lm_gpu *gpu, const struct shape *s, bool f32, uint32_t pos, uint32_t n_tokens,
-                  uint32_t n_here, test_random *random)
+static void check(lm_gpu *gpu, const struct shape *s, lm_kv_type type, uint32_t pos,
+                  uint32_t n_tokens, uint32_t n_here, test_random *random)
 {
     const size_t q_width = (size_t)s->n_head * s->head_dim;
     const size_t kv_width = (size_t)s->n_head_kv * s->head_dim;
@@ -88,7 +88,7 @@ static void check(lm_gpu *gpu, const struct shape *s, bool f32, uint32_t pos, ui
     test_random_fill(random, q->at, n_here * q_width, -2.0f, 2.0f);
 
     lm_kv_layer kv = {
-        .n_head_kv = s->n_head_kv, .head_dim = s->head_dim, .n_ctx = N_CTX, .f32 = f32};
+        .n_head_kv = s->n_head_kv, .head_dim = s->head_dim, .n_ctx = N_CTX, .type = type};
     rig_tensor *k_cache = rig_output(&it, "K", lm_kv_layer_bytes(&kv));
     rig_tensor *v_cache = rig_output(&it, "V", lm_kv_layer_bytes(&kv));
     kv.k = k_cache->address;
@@ -115,7 +115,7 @@ static void check(lm_gpu *gpu, const struct shape *s, bool f32, uint32_t pos, ui
     rig_run(&it);
     char what[96];
     snprintf(what, sizeof what, "rope_store %u/%u heads of %u, position %u + %u, %s", s->n_head,
-             s->n_head_kv, s->head_dim, pos, n_here, f32 ? "f32" : "f16");
+             s->n_head_kv, s->head_dim, pos, n_here, type == LM_KV_F32 ? "f32" : "f16");
     assert_true(compare_close(what, q->at, want_q, n_here * q_width, LIMIT));
     assert_true(rig_is_untouched(q, n_here * q_width));
     check_cache(what, &kv, k_cache->at, true, pos, n_here, want_k);
@@ -132,12 +132,12 @@ static void shapes_and_positions(void **state)
                                           {14, 2, 64}, {7, 1, 160}, {4, 4, 80},   {2, 2, 128}};
     test_random random = test_random_start("rope_store");
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
-        for (int f32 = 0; f32 < 2; f32++) {
-            check(*state, &shapes[i], f32, 0, 1, 1, &random);
-            check(*state, &shapes[i], f32, 0, 17, 17, &random);
-            check(*state, &shapes[i], f32, 29, 9, 9, &random);
-            check(*state, &shapes[i], f32, N_CTX - 1, 1, 1, &random);
-            check(*state, &shapes[i], f32, N_CTX - 7, 7, 7, &random);
+        for (lm_kv_type type = LM_KV_F16; type <= LM_KV_F32; type++) {
+            check(*state, &shapes[i], type, 0, 1, 1, &random);
+            check(*state, &shapes[i], type, 0, 17, 17, &random);
+            check(*state, &shapes[i], type, 29, 9, 9, &random);
+            check(*state, &shapes[i], type, N_CTX - 1, 1, 1, &random);
+            check(*state, &shapes[i], type, N_CTX - 7, 7, 7, &random);
         }
 }
 

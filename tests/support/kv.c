@@ -18,7 +18,7 @@ float kv_read(const lm_kv_layer *kv, const void *tensor, bool is_k, size_t posit
               size_t d)
 {
     const size_t at = place(kv, is_k, position, head, d);
-    if (kv->f32)
+    if (kv->type == LM_KV_F32)
         return ((const float *)tensor)[at];
     return lm_f32_from_f16(((const uint16_t *)tensor)[at]);
 }
@@ -27,7 +27,7 @@ void kv_write(const lm_kv_layer *kv, void *tensor, bool is_k, size_t position, s
               size_t d, float value)
 {
     const size_t at = place(kv, is_k, position, head, d);
-    if (kv->f32)
+    if (kv->type == LM_KV_F32)
         ((float *)tensor)[at] = value;
     else
         ((uint16_t *)tensor)[at] = lm_f16_from_f32(value);

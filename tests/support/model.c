@@ -72,10 +72,10 @@ lm_config model_config(const char *shape)
     return config;
 }
 
-lm_session *model_session(lm_model *model, uint32_t ctx_tokens, bool kv_f32)
+lm_session *model_session(lm_model *model, uint32_t ctx_tokens, lm_kv_type kv)
 {
     lm_error err = {0};
-    const lm_session_params params = {.ctx_tokens = ctx_tokens, .kv_f32 = kv_f32};
+    const lm_session_params params = {.ctx_tokens = ctx_tokens, .kv = kv};
     lm_session *session = lm_session_create(model, &params, &err);
     model_must(session != NULL, &err);
     return session;
