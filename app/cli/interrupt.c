@@ -20,10 +20,16 @@ static void on_interrupt(int number)
 void cli_interrupt_begin(void)
 {
     struct sigaction action = {.sa_handler = on_interrupt};
+    atomic_store(&interrupted, false);
     // RESETHAND: the second Ctrl-C kills. The cast: the flag is the sign bit of sa_flags.
     action.sa_flags = (int)(SA_RESTART | SA_RESETHAND);
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
+}
+
+void cli_interrupt_end(void)
+{
+    signal(SIGINT, SIG_DFL);
 }
 
 bool cli_interrupted(void)

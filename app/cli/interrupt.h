@@ -6,10 +6,14 @@
 #include "lm.h"
 
 // From here on SIGINT is noticed instead of killing. Call it after all input was read: a read that
-// waits for a user should die of Ctrl-C at once.
+// waits for a user should die of Ctrl-C at once. Called again, it forgets a SIGINT that arrived
+// before and notices the next one.
 void cli_interrupt_begin(void);
 
-// True once SIGINT has arrived.
+// From here on SIGINT kills again, for a command that waits for more input.
+void cli_interrupt_end(void);
+
+// True once SIGINT has arrived since the last begin.
 bool cli_interrupted(void);
 
 // The session that a SIGINT cancels; NULL before one exists and before it is destroyed.

@@ -1,0 +1,151 @@
+#include "engine.h"
+
+#include "interrupt.h"
+#include "output.h"
+#include "report.h"
+
+#include "base/place.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void cli_engine_show_warning(cli_engine *engine)
+{
+    const char *warning = lm_device_warning(engine->device);
+    if (warning[0] == 0 || strncmp(warning, engine->warning, sizeof engine->warning - 1) == 0)
+        return;
+    snprintf(engine->warning, sizeof engine->warning, "%s", warning);
+    cli_say("warning: %s", warning);
+}
+
+bool cli_engine_goes_on(lm_error *err)
+{
+    return !cli_interrupted() || lm_fail(err, LM_CANCELLED, "interrupted");
+}
+
+bool cli_engine_choose(cli_engine *engine, const cli_options *options, lm_error *err)
+{
+    *engine = (cli_engine){.options = options};
+    cli_interrupt_begin();
+    if (!cli_model_choose(&engine->choice, options, NULL, err) ||
+        !cli_model_inspect(&engine->choice, options, false, err))
+        return false;
+    cli_model_announce(&engine->choice);
+    return true;
+}
+
+lm_tokenizer *cli_engine_read_tokenizer(const cli_engine *engine, lm_error *err)
+{
+    return lm_model_read_tokenizer(&engine->choice.params, err);
+}
+
+// What does not fit is never cut: which part to leave out is for whoever asked to decide.
+bool cli_engine_check_length(const cli_engine *engine, size_t n_tokens, uint32_t max_tokens,
+                             lm_error *err)
+{
+    const uint32_t ctx = engine->choice.params.ctx_tokens;
+    const uint32_t most = engine->choice.info.n_ctx_train;
+    const uint64_t need = (uint64_t)n_tokens + 1;
+    if (need <= ctx)
+        return true;
+    if (need > most)
+        return lm_fail(err, LM_BAD_ARGUMENT,
+                       "the prompt has %s tokens, %s too many for the model's context of %s, which "
+                       "must also hold the answer",
+                       cli_human_count(n_tokens).text, cli_human_count(need - most).text,
+                       cli_human_count(most).text);
+    const uint64_t wish = (uint64_t)n_tokens + max_tokens;
+    return lm_fail(
+        err, LM_BAD_ARGUMENT,
+        "the prompt has %s tokens, %s too many for a context of %s, which must also hold "
+        "the answer; pass -c %llu",
+        cli_human_count(n_tokens).text, cli_human_count(need - ctx).text, cli_human_count(ctx).text,
+        (unsigned long long)(wish < most ? wish : most));
+}
+
+static bool open_device(cli_engine *engine, lm_error *err)
+{
+    const cli_options *options = engine->options;
+    lm_error no_cache;
+    const bool cached = lm_place_cache(engine->cache_dir, sizeof engine->cache_dir, &no_cache);
+    if (!cached)
+        cli_say("warning: compiled shaders are not kept: %s", no_cache.message);
+    const lm_device_params params = {.device = options->device,
+                                     .cache_dir = cached ? engine->cache_dir : NULL,
+                                     .validation = options->validation};
+    engine->device = lm_device_open(&params, err);
+    if (!engine->device)
+        return false;
+    cli_engine_show_warning(engine);
+    if (!options->verbose)
+        return true;
+    cli_report_device(lm_device_get_info(engine->device));
+    lm_plan plan;
+    if (!lm_model_plan(engine->device, &engine->choice.params, &plan, err))
+        return false;
+    cli_report_plan(&plan);
+    return true;
+}
+
+static bool open_model(cli_engine *engine, lm_error *err)
+{
+    cli_progress progress;
+    cli_progress_begin(&progress, "loading");
+    engine->choice.params.progress = cli_progress_update;
+    engine->choice.params.progress_user = &progress;
+    engine->model = lm_model_open(engine->device, &engine->choice.params, err);
+    cli_progress_end(&progress);
+    if (engine->model)
+        cli_engine_show_warning(engine);
+    return engine->model && cli_engine_goes_on(err);
+}
+
+bool cli_engine_open(cli_engine *engine, lm_error *err)
+{
+    if (!open_device(engine, err) || !cli_engine_goes_on(err) || !open_model(engine, err))
+        return false;
+    const lm_session_params params = {.kv = engine->options->kv};
+    engine->session = lm_session_create(engine->model, &params, err);
+    if (!engine->session)
+        return false;
+    cli_interrupt_watch(engine->session);
+    return true;
+}
+
+// A cancel that arrives just before a sync or a generation begins is forgotten by the library, so
+// the flag of the signal is asked before every step.
+bool cli_engine_sync(cli_engine *engine, const lm_token *tokens, size_t n_tokens, lm_error *err)
+{
+    bool done = false;
+    bool ok = lm_session_sync_begin(engine->session, tokens, n_tokens, err);
+    while (ok && !done)
+        ok = cli_engine_goes_on(err) && lm_session_sync_step(engine->session, &done, err);
+    return ok;
+}
+
+lm_generation_params cli_engine_generation(const cli_engine *engine, uint32_t max_tokens)
+{
+    const cli_options *options = engine->options;
+    lm_generation_params params = {
+        .max_tokens = options->max_tokens ? options->max_tokens : max_tokens,
+        .sampling = options->sampling,
+        .n_logprobs = options->n_logprobs,
+        .stops = options->stops,
+        .n_stops = options->n_stops,
+        .ignore_end = options->ignore_end,
+    };
+    params.sampling.biases = options->biases;
+    params.sampling.n_biases = options->n_biases;
+    return params;
+}
+
+void cli_engine_close(cli_engine *engine)
+{
+    cli_interrupt_watch(NULL);
+    lm_session_destroy(&engine->session);
+    if (engine->device) // the session's end is when compiled pipelines are saved
+        cli_engine_show_warning(engine);
+    lm_model_close(&engine->model);
+    lm_device_close(&engine->device);
+    cli_model_choice_finish(&engine->choice);
+}
