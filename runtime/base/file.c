@@ -15,6 +15,12 @@ struct lm_file {
     struct timespec modified;
 };
 
+bool lm_file_exists(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 || (errno != ENOENT && errno != ENOTDIR);
+}
+
 static bool is_regular(const char *path, const struct stat *st, lm_error *err)
 {
     if (S_ISREG(st->st_mode))

@@ -17,7 +17,7 @@ static lm_gguf *create(const char *path, lm_error *err)
     return gguf;
 }
 
-lm_gguf *lm_gguf_open(const char *path, lm_error *err)
+lm_gguf *lm_gguf_open_file(const char *path, lm_error *err)
 {
     lm_gguf *gguf = create(path, err);
     if (!gguf)
@@ -34,6 +34,12 @@ fail:
     return NULL;
 }
 
+lm_gguf *lm_gguf_open(const char *path, lm_error *err)
+{
+    lm_gguf *gguf = lm_gguf_open_file(path, err);
+    return gguf && lm_gguf_is_part(gguf) ? lm_gguf_open_parts(gguf, err) : gguf;
+}
+
 lm_gguf *lm_gguf_open_memory(const char *name, const void *data, size_t size, lm_error *err)
 {
     lm_gguf *gguf = create(name, err);
@@ -41,7 +47,10 @@ lm_gguf *lm_gguf_open_memory(const char *name, const void *data, size_t size, lm
         return NULL;
     gguf->data = data;
     gguf->file_bytes = size;
-    if (!lm_gguf_parse(gguf, err))
+    bool ok = lm_gguf_parse(gguf, err);
+    if (ok && lm_gguf_is_part(gguf))
+        ok = lm_fail(err, LM_BAD_FILE, "%s is one part of a split model, without the others", name);
+    if (!ok)
         lm_gguf_close(&gguf);
     return gguf;
 }
@@ -51,6 +60,9 @@ void lm_gguf_close(lm_gguf **gguf)
     lm_gguf *g = *gguf;
     if (!g)
         return;
+    for (uint32_t i = 0; i < g->n_others; i++)
+        lm_gguf_close(&g->others[i]);
+    free(g->others);
     lm_names_finish(&g->keys);
     lm_names_finish(&g->tensor_index);
     lm_file_close(&g->file);
@@ -76,7 +88,15 @@ uint32_t lm_gguf_version(const lm_gguf *gguf)
 
 uint64_t lm_gguf_file_bytes(const lm_gguf *gguf)
 {
-    return gguf->file_bytes;
+    uint64_t sum = gguf->file_bytes;
+    for (uint32_t i = 0; i < gguf->n_others; i++)
+        sum += gguf->others[i]->file_bytes;
+    return sum;
+}
+
+uint32_t lm_gguf_n_files(const lm_gguf *gguf)
+{
+    return 1 + gguf->n_others;
 }
 
 uint64_t lm_gguf_header_hash(const lm_gguf *gguf)
@@ -92,6 +112,12 @@ size_t lm_gguf_n_keys(const lm_gguf *gguf)
 lm_text lm_gguf_key(const lm_gguf *gguf, size_t index)
 {
     return gguf->keys.at[index];
+}
+
+lm_text lm_gguf_raw_value(const lm_gguf *gguf, size_t index)
+{
+    const struct lm_gguf_value *value = &gguf->values[index];
+    return (lm_text){(const char *)gguf->header + value->raw_at, value->raw_bytes};
 }
 
 static const struct lm_gguf_value *find_value(const lm_gguf *gguf, const char *key)
@@ -269,16 +295,17 @@ const lm_gguf_tensor *lm_gguf_find(const lm_gguf *gguf, const char *name)
 bool lm_gguf_read(const lm_gguf *gguf, const lm_gguf_tensor *tensor, uint64_t offset, void *to,
                   size_t size, lm_error *err)
 {
+    const lm_gguf *part = tensor->part == 0 ? gguf : gguf->others[tensor->part - 1];
     if (offset > tensor->size_bytes || size > tensor->size_bytes - offset)
         return lm_fail(err, LM_BAD_ARGUMENT,
                        "%s: %zu bytes at %" PRIu64 " reach beyond the %" PRIu64
                        " bytes of tensor '%s'",
-                       gguf->path, size, offset, tensor->size_bytes, lm_show(tensor->name).text);
-    if (gguf->data) {
-        memcpy(to, gguf->data + tensor->offset + offset, size);
+                       part->path, size, offset, tensor->size_bytes, lm_show(tensor->name).text);
+    if (part->data) {
+        memcpy(to, part->data + tensor->offset + offset, size);
         return true;
     }
     // Looked at after reading: what came before a change is then known to be of the old file.
-    return lm_file_read_at(gguf->file, tensor->offset + offset, to, size, err) &&
-           lm_file_unchanged(gguf->file, err);
+    return lm_file_read_at(part->file, tensor->offset + offset, to, size, err) &&
+           lm_file_unchanged(part->file, err);
 }

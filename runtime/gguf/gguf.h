@@ -39,12 +39,14 @@ typedef struct lm_gguf_tensor {
     uint32_t format;     // an lm_format or any other number
     uint32_t n_dims;     // 1 to 4
     uint64_t dims[4];    // fastest first, as in the file: dims[0] is a row's length; unused are 1
-    uint64_t offset;     // from the start of the file
+    uint64_t offset;     // from the start of its file
     uint64_t size_bytes; // 0 where the format's block size is unknown
+    uint32_t part;       // number of its file, from 0
 } lm_gguf_tensor;
 
 // Fails with LM_BAD_FILE and a sentence naming the path and what is wrong: not a file, wrong magic,
-// big-endian, version, a count or length beyond the file, an overlapping or misaligned tensor, ...
+// big-endian, version, a count or length beyond the file, an overlapping or misaligned tensor, a
+// part that is missing or of another model, ...
 lm_gguf *lm_gguf_open(const char *path, lm_error *err);
 
 // The same from memory, which is borrowed and must outlive the result. `name` stands for the path.
@@ -53,15 +55,17 @@ lm_gguf *lm_gguf_open_memory(const char *name, const void *data, size_t size, lm
 // Closes *gguf and sets it to NULL. *gguf may already be NULL.
 void lm_gguf_close(lm_gguf **gguf);
 
-const char *lm_gguf_path(const lm_gguf *gguf);
+const char *lm_gguf_path(const lm_gguf *gguf); // of the first file
 uint32_t lm_gguf_version(const lm_gguf *gguf);
-uint64_t lm_gguf_file_bytes(const lm_gguf *gguf);
-uint64_t lm_gguf_header_hash(const lm_gguf *gguf); // FNV-1a 64 of the header's bytes
+uint32_t lm_gguf_n_files(const lm_gguf *gguf);
+uint64_t lm_gguf_file_bytes(const lm_gguf *gguf);  // of all files
+uint64_t lm_gguf_header_hash(const lm_gguf *gguf); // FNV-1a 64 of the headers' bytes
 
 // Metadata by key. The getters return false, leaving *value alone, where the key is absent or of
 // another kind; integers of any width convert when the value fits, f32 and f64 convert to double.
 size_t lm_gguf_n_keys(const lm_gguf *gguf);
 lm_text lm_gguf_key(const lm_gguf *gguf, size_t index);
+lm_text lm_gguf_raw_value(const lm_gguf *gguf, size_t index); // type number and value, as stored
 bool lm_gguf_has(const lm_gguf *gguf, const char *key);
 bool lm_gguf_get_u64(const lm_gguf *gguf, const char *key, uint64_t *value);
 bool lm_gguf_get_f64(const lm_gguf *gguf, const char *key, double *value);

@@ -236,6 +236,7 @@ static bool parse_numbers(struct cursor *c, struct lm_gguf_value *value)
 static bool parse_value(struct cursor *c, struct lm_gguf_value *value)
 {
     uint32_t type;
+    value->raw_at = (uint32_t)c->at;
     if (!read_u32(c, "a value's type", &type))
         return false;
     value->count = 1;
@@ -272,6 +273,7 @@ static bool parse_keys(struct cursor *c)
             return false;
         if (!parse_value(c, &gguf->values[i]))
             return lm_fail_while(c->err, "key '%s'", show(c, c->keys[i]).text);
+        gguf->values[i].raw_bytes = (uint32_t)c->at - gguf->values[i].raw_at;
     }
     return true;
 }

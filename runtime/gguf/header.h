@@ -1,4 +1,5 @@
-// The inside of an lm_gguf, shared by the parser (header.c) and the accessors (gguf.c) only.
+// The inside of an lm_gguf, shared by the parser (header.c), what joins the parts of a split model
+// (split.c) and the accessors (gguf.c) only.
 
 #ifndef LM_GGUF_HEADER_H
 #define LM_GGUF_HEADER_H
@@ -20,6 +21,7 @@ struct lm_gguf_value {
     bool is_array;
     uint64_t count; // 1 if no array
     uint32_t at;    // numbers: where the first begins in the header; strings: index in string_at
+    uint32_t raw_at, raw_bytes; // the type number and all that follows, in the header
 };
 
 struct lm_gguf {
@@ -44,7 +46,20 @@ struct lm_gguf {
     lm_gguf_tensor *tensors; // owned, [n_tensors]
     char *tensor_names;      // owned; all names, each zero-terminated
     lm_names tensor_index;
+
+    // A split model: this is part 0, its tensors are those of all parts.
+    lm_gguf **others; // owned, [n_others]: parts 1, 2, ...
+    uint32_t n_others;
 };
+
+// Opens the file at `path` alone, be it a part or not.
+lm_gguf *lm_gguf_open_file(const char *path, lm_error *err);
+
+// Whether the file says that it is one of several.
+bool lm_gguf_is_part(const lm_gguf *gguf);
+
+// Opens the model of which `part` is one: all files, found by their names. Closes `part`.
+lm_gguf *lm_gguf_open_parts(lm_gguf *part, lm_error *err);
 
 // Reads and checks the whole header of a half-built lm_gguf (path, file or data, file_bytes set).
 // On failure the object is still fit for lm_gguf_close().

@@ -85,6 +85,15 @@ void lm_gguf_write_bool(lm_gguf_writer *writer, const char *key, bool value)
     put(writer, value, 1);
 }
 
+void lm_gguf_write_raw(lm_gguf_writer *writer, lm_text key, lm_text value)
+{
+    put_text(writer, key);
+    unsigned char *at = append(writer, value.size);
+    if (at)
+        memcpy(at, value.at, value.size);
+    writer->n_keys++;
+}
+
 void lm_gguf_write_texts(lm_gguf_writer *writer, const char *key, const lm_text *values, size_t n)
 {
     put_array(writer, key, LM_GGUF_STRING, n);

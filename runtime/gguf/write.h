@@ -22,6 +22,7 @@ void lm_gguf_write_text(lm_gguf_writer *writer, const char *key, lm_text value);
 void lm_gguf_write_u32(lm_gguf_writer *writer, const char *key, uint32_t value);
 void lm_gguf_write_f32(lm_gguf_writer *writer, const char *key, float value);
 void lm_gguf_write_bool(lm_gguf_writer *writer, const char *key, bool value);
+void lm_gguf_write_raw(lm_gguf_writer *writer, lm_text key, lm_text value); // lm_gguf_raw_value()
 void lm_gguf_write_texts(lm_gguf_writer *writer, const char *key, const lm_text *values, size_t n);
 void lm_gguf_write_i32s(lm_gguf_writer *writer, const char *key, const int32_t *values, size_t n);
 

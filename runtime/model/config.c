@@ -25,7 +25,6 @@
 #define KEY_FACTOR     "llama.rope.scaling.factor"
 #define KEY_OLD_FACTOR "llama.rope.scale_linear"
 #define KEY_TOKENS     "tokenizer.ggml.tokens"
-#define KEY_PARTS      "split.count"
 
 // Reads a count. Where the key is absent, *value keeps what it holds, or the call fails if that is
 // 0.
@@ -61,11 +60,6 @@ static bool check_architecture(const lm_gguf *gguf, lm_error *err)
                        "the architecture '%s' is not supported; known is llama",
                        lm_show(name).text);
     uint64_t n;
-    if (lm_gguf_get_u64(gguf, KEY_PARTS, &n) && n > 1)
-        return lm_fail(err, LM_UNSUPPORTED,
-                       "the file is one of %" PRIu64 " parts (key '%s'), which is not supported; "
-                       "join them with llama-gguf-split --merge",
-                       n, KEY_PARTS);
     if (lm_gguf_get_u64(gguf, KEY_EXPERTS, &n) && n > 0)
         return lm_fail(err, LM_UNSUPPORTED,
                        "a mixture of %" PRIu64 " experts (key '%s') is not supported", n,

@@ -216,7 +216,6 @@ static void refuses_what_it_cannot_run(void **state)
             (struct file){.key = "llama.attention.value_length", .u32 = 64});
     refused(no, "8 experts", "llama.expert_count",
             (struct file){.key = "llama.expert_count", .u32 = 8});
-    refused(no, "3 parts", "split.count", (struct file){.key = "split.count", .u32 = 3});
     refused(no, "blk.0.attn_q.bias", "biases", (struct file){.tensor = "blk.0.attn_q.bias"});
     refused(no, "rope_freqs.weight", "not supported", (struct file){.tensor = "rope_freqs.weight"});
     refused(no, "intermediate 5500", "32",
