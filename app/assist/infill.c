@@ -3,6 +3,13 @@
 
 #define LOOK_BYTES ((size_t)64 << 10)
 
+const char *lm_infill_end_name(lm_infill_end end)
+{
+    static const char *const names[] = {"open",   "end",   "line",   "bracket", "block",
+                                        "indent", "blank", "suffix", "repeat"};
+    return names[end];
+}
+
 const char *lm_infill_sentence(lm_infill_end end)
 {
     switch (end) {
@@ -160,9 +167,40 @@ static bool step(struct walk *w, lm_infill_verdict *verdict)
     return false;
 }
 
+static lm_infill_verdict walk(struct walk *w)
+{
+    lm_infill_verdict verdict = {.size = w->text.size};
+    while (w->at < w->text.size) {
+        if (!w->line_begun) {
+            const enum begin begin = lm_infill_begin_line(w, &verdict);
+            if (begin == BEGIN_ENDS)
+                return verdict;
+            if (begin == BEGIN_WAITS)
+                break;
+        }
+        if (step(w, &verdict))
+            return verdict;
+    }
+    if (w->finished)
+        lm_infill_finish(w, &verdict);
+    return verdict;
+}
+
+// Rules cut before or in the last line, which may not be complete, and only the one for repetition
+// goes back to an earlier one.
+static size_t certain_size(const struct walk *w)
+{
+    size_t end = w->line_start;
+    for (size_t i = w->n_lines; i > 0 && w->lines[i - 1].written; i--) {
+        if (!lm_may_repeat(w->lines, i - 1))
+            return lm_trim_end((lm_text){w->text.at, end}).size;
+        end = w->lines[i - 1].start;
+    }
+    return 0;
+}
+
 lm_infill_verdict lm_infill_check(const lm_infill *hole, lm_text text, bool finished)
 {
-    lm_infill_verdict verdict = {.size = text.size};
     struct walk w = {.hole = hole,
                      .text = text.at ? text : (lm_text){"", 0},
                      .finished = finished,
@@ -171,18 +209,7 @@ lm_infill_verdict lm_infill_check(const lm_infill *hole, lm_text text, bool fini
                      .n_outside = hole->n_outside,
                      .n_closable = hole->n_closable};
     lm_infill_start(&w);
-    while (w.at < text.size) {
-        if (!w.line_begun) {
-            const enum begin begin = lm_infill_begin_line(&w, &verdict);
-            if (begin == BEGIN_ENDS)
-                return verdict;
-            if (begin == BEGIN_WAITS)
-                break;
-        }
-        if (step(&w, &verdict))
-            return verdict;
-    }
-    if (finished)
-        lm_infill_finish(&w, &verdict);
+    lm_infill_verdict verdict = walk(&w);
+    verdict.certain = verdict.end == LM_INFILL_OPEN ? certain_size(&w) : verdict.size;
     return verdict;
 }

@@ -19,8 +19,7 @@
 // 5. Blank lines. Two of them in a row end it; at the outermost level one does, where the code goes
 //    on at that level.
 // 6. Suffix. The infill ends before a line that is the next line of the suffix, and what it wrote
-// of
-//    the rest of the hole's line is taken off its end.
+//    of the rest of the hole's line is taken off its end.
 // 7. Repetition. Three equal lines in a row (eight inside brackets) and a group of two to six lines
 //    that comes twice in a row are kept once. The last lines of the prefix count as written.
 //
@@ -79,13 +78,17 @@ typedef enum lm_infill_end {
 
 typedef struct lm_infill_verdict {
     lm_infill_end end;
-    size_t size; // of the text, so much is kept; while it is open, all
+    size_t size;    // of the text, so much is kept; while it is open, all
+    size_t certain; // of it, so much is kept whatever follows, for showing it as it comes: lines
 } lm_infill_verdict;
 
 void lm_infill_init(lm_infill *hole, const lm_infill_params *params);
 
 // `finished`: the model has ended the text, so that nothing waits for more of it.
 lm_infill_verdict lm_infill_check(const lm_infill *hole, lm_text text, bool finished);
+
+// The rule as a word: "indent"; "open" and "end" where none ended it.
+const char *lm_infill_end_name(lm_infill_end end);
 
 // A sentence for people: "The next line would leave the block."
 const char *lm_infill_sentence(lm_infill_end end);

@@ -108,6 +108,8 @@ static bool are_equal(const struct line *a, const struct line *b, size_t n, size
     return n_alnum >= min_alnum;
 }
 
+enum { MIN_PERIOD = 2, MAX_PERIOD = 6 };
+
 bool lm_repeats(const struct line *lines, size_t n, size_t copies, size_t *start)
 {
     bool all = n >= copies;
@@ -120,7 +122,7 @@ bool lm_repeats(const struct line *lines, size_t n, size_t copies, size_t *start
         *start = lines[second].start;
         return true;
     }
-    for (size_t period = 2; period <= 6 && 2 * period <= n; period++) {
+    for (size_t period = MIN_PERIOD; period <= MAX_PERIOD && 2 * period <= n; period++) {
         const struct line *second = &lines[n - period];
         // Equal lines inside the group are for the rule above.
         if (second[0].written && !lm_text_equal(second[0].text, second[1].text) &&
@@ -129,6 +131,16 @@ bool lm_repeats(const struct line *lines, size_t n, size_t copies, size_t *start
             return true;
         }
     }
+    return false;
+}
+
+// A line of a copy equals the one that stands a period, or in a run of equal ones a line, before
+// it.
+bool lm_may_repeat(const struct line *lines, size_t at)
+{
+    for (size_t back = 1; back <= MAX_PERIOD && back <= at; back++)
+        if (lines[at].text.size > 0 && lm_text_equal(lines[at].text, lines[at - back].text))
+            return true;
     return false;
 }
 

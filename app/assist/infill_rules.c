@@ -188,8 +188,10 @@ bool lm_infill_end_line(struct walk *w, lm_infill_verdict *verdict)
 {
     const lm_infill *hole = w->hole;
     const lm_text line = lm_trim((lm_text){w->text.at + w->line_start, w->at - w->line_start});
-    if (hole->one_line)
-        return ends(w, LM_INFILL_END_LINE, w->at, verdict);
+    if (hole->one_line) {
+        const bool crlf = w->at > 0 && w->text.at[w->at - 1] == '\r';
+        return ends(w, LM_INFILL_END_LINE, w->at - crlf, verdict);
+    }
     if (line.size > 0) {
         w->n_blank = 0;
         w->saw_code = true;

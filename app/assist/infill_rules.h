@@ -72,6 +72,9 @@ bool lm_stands_anywhere(lm_text line, bool braces);
 // The start of the second copy where the last lines repeat those before them; false where not.
 bool lm_repeats(const struct line *lines, size_t n, size_t copies, size_t *start);
 
+// Could lm_repeats() still find that lines[at] is a copy, once there are more lines?
+bool lm_may_repeat(const struct line *lines, size_t at);
+
 // How much of the infill's end, text[0, size), is the beginning of what follows the hole on its
 // line.
 size_t lm_overlap(const lm_infill *hole, lm_text text);

@@ -210,6 +210,7 @@ static void check_case(const struct infill_case *it)
         fail_case(it, "in the end", last, whole);
 
     bool complete = false;
+    size_t certain = 0;
     for (size_t size = 0; size <= whole; size++) {
         char *part = malloc(size + 1); // so that a sanitizer sees a read past the end
         assert_non_null(part);
@@ -221,6 +222,9 @@ static void check_case(const struct infill_case *it)
         if (now.end != LM_INFILL_OPEN &&
             (now.end != it->end || now.size != last.size || it->at_end))
             fail_case(it, "complete", now, size);
+        if (now.certain < certain || now.certain > last.size)
+            fail_case(it, "certain", now, size);
+        certain = now.certain;
         complete = now.end != LM_INFILL_OPEN;
     }
     if (complete != (it->end != MODEL && !it->at_end))
@@ -268,10 +272,54 @@ static void a_shape_may_be_asked_for(void **state)
     assert_int_equal(lm_infill_check(&hole, text, false).end, LM_INFILL_OPEN);
 }
 
-static void every_end_has_a_sentence(void **state)
+// Lines are certain once they are complete and begin no repetition.
+static void what_is_certain_can_be_shown(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *certain;
+    } cases[] = {
+        {"a = 1", ""},
+        {"a = 1\n", "a = 1"},
+        {"a = 1\n    \n", "a = 1"},
+        {"a = 1\n    b = 2", "a = 1"},
+        {"a = 1\n    b = 2\n", "a = 1\n    b = 2"},
+        {"a = 1\n    b = 2\n    a = 1\n", "a = 1\n    b = 2"},
+        {"a = 1\n    b = 2\n    a = 1\n    c()\n", "a = 1\n    b = 2\n    a = 1\n    c()"},
+        {"a = 1\n    a = 1\n", "a = 1"},
+        {"x = 0\n", ""}, // as the prefix ends
+    };
+    lm_infill hole;
+    lm_infill_init(&hole, &(lm_infill_params){.prefix = lm_text_of("def f():\n    x = 0\n    "),
+                                              .path = "a.py"});
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const lm_text text = lm_text_of(cases[i].text);
+        const lm_infill_verdict now = lm_infill_check(&hole, text, false);
+        assert_int_equal(now.end, LM_INFILL_OPEN);
+        if (now.certain != strlen(cases[i].certain) ||
+            memcmp(text.at, cases[i].certain, now.certain) != 0)
+            fail_msg("of '%s' '%.*s' is certain, and not '%s'", text.at, (int)now.certain, text.at,
+                     cases[i].certain);
+    }
+}
+
+static void a_line_of_crlf_ends_before_both(void **state)
+{
+    (void)state;
+    const lm_infill_params params = {.prefix = lm_text_of("x = "),
+                                     .suffix = lm_text_of(" + 1;\r\ny = 2;\r\n")};
+    lm_infill hole;
+    lm_infill_init(&hole, &params);
+    const lm_infill_verdict verdict = lm_infill_check(&hole, lm_text_of("foo\r\n"), false);
+    assert_int_equal(verdict.end, LM_INFILL_END_LINE);
+    assert_int_equal(verdict.size, 3);
+}
+
+static void every_end_has_a_sentence_and_a_name(void **state)
 {
     (void)state;
     for (int end = LM_INFILL_OPEN; end <= LM_INFILL_END_REPEAT; end++) {
+        assert_true(strlen(lm_infill_end_name((lm_infill_end)end)) > 2);
         const char *sentence = lm_infill_sentence((lm_infill_end)end);
         assert_true(strlen(sentence) > 10 && sentence[strlen(sentence) - 1] == '.');
     }
@@ -311,9 +359,15 @@ static void verdicts_stand_for_any_text(void **state)
         const size_t whole = random_code(&random, text, test_random_below(&random, 100));
         lm_infill_init(&hole, &params);
         lm_infill_verdict first = {.end = LM_INFILL_OPEN};
+        size_t certain = 0;
         for (size_t size = 0; size <= whole; size++) {
             const lm_infill_verdict now = lm_infill_check(&hole, (lm_text){text, size}, false);
-            assert_true(now.size <= size);
+            assert_true(now.size <= size && now.certain <= now.size);
+            if (now.certain < certain)
+                fail_msg("'%.*s' | '%.*s': of '%.*s' %zu bytes are certain, and %zu before",
+                         (int)params.prefix.size, prefix, (int)params.suffix.size, suffix,
+                         (int)size, text, now.certain, certain);
+            certain = now.certain;
             if (first.end == LM_INFILL_OPEN)
                 first = now;
             else if (now.end != first.end || now.size != first.size)
@@ -323,7 +377,7 @@ static void verdicts_stand_for_any_text(void **state)
                          lm_infill_sentence(first.end));
         }
         const lm_infill_verdict last = lm_infill_check(&hole, (lm_text){text, whole}, true);
-        assert_true(last.end != LM_INFILL_OPEN && last.size <= whole);
+        assert_true(last.end != LM_INFILL_OPEN && last.size <= whole && certain <= last.size);
         if (first.end != LM_INFILL_OPEN)
             assert_true(last.end == first.end && last.size == first.size);
     }
@@ -332,9 +386,14 @@ static void verdicts_stand_for_any_text(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(infills_of_python),          cmocka_unit_test(infills_of_c),
-        cmocka_unit_test(infills_of_other_languages), cmocka_unit_test(a_shape_may_be_asked_for),
-        cmocka_unit_test(every_end_has_a_sentence),   cmocka_unit_test(verdicts_stand_for_any_text),
+        cmocka_unit_test(infills_of_python),
+        cmocka_unit_test(infills_of_c),
+        cmocka_unit_test(infills_of_other_languages),
+        cmocka_unit_test(a_shape_may_be_asked_for),
+        cmocka_unit_test(what_is_certain_can_be_shown),
+        cmocka_unit_test(a_line_of_crlf_ends_before_both),
+        cmocka_unit_test(every_end_has_a_sentence_and_a_name),
+        cmocka_unit_test(verdicts_stand_for_any_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
