@@ -26,6 +26,7 @@
 
 #include "base/error.h"
 #include "lm_sampling.h"
+#include "lm_score.h"
 #include "lm_session_file.h"
 #include "ops/kv_type.h"
 
