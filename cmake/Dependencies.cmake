@@ -5,6 +5,7 @@ set(THREADS_PREFER_PTHREAD_FLAG ON)
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(cjson REQUIRED IMPORTED_TARGET libcjson)
+pkg_check_modules(libedit REQUIRED IMPORTED_TARGET libedit) # of the program only
 
 # Found by file, because Debian 12's volk has neither a CMake config nor a .pc file.
 find_path(LM_VULKAN_INCLUDE vulkan/vulkan_core.h REQUIRED)

@@ -52,6 +52,7 @@ libvulkan-volk-dev	finds Vulkan at run time, so that nothing links it
 glslang-tools	compiles the shaders to SPIR-V
 spirv-tools	checks the compiled shaders
 libcjson-dev	JSON
+libedit-dev	line editing in a chat
 END
     if [ "$1" != check ] && driver_needed; then
         printf 'mesa-vulkan-drivers\tVulkan driver (AMD, Intel, and software where there is no GPU)\n'

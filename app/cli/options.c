@@ -44,7 +44,7 @@ struct option {
 };
 
 #define AT(field)  offsetof(cli_options, field)
-#define GENERATE   (CLI_RUN | CLI_COMPLETE)
+#define GENERATE   (CLI_RUN | CLI_COMPLETE | CLI_CHAT)
 #define WITH_MODEL (GENERATE | CLI_TOKENIZE | CLI_INFO)
 #define EVERY      (WITH_MODEL | CLI_DEVICES | CLI_SYNTH)
 
@@ -86,6 +86,15 @@ static const struct option table[] = {
      AT(sampling.seed), 0, 0, GENERATE},
     {0, "logprobs", "N", "with --json, log-probabilities of drawn tokens and the N most probable",
      NUMBER, AT(n_logprobs), 1, LM_MAX_LOGPROBS, GENERATE},
+    {0, "system", "TEXT", "what the model is told before the first message", TEXT, AT(system), 0, 0,
+     CLI_CHAT},
+    {0, "system-file", "FILE", "the same from FILE", TEXT, AT(system_file), 0, 0, CLI_CHAT},
+    {0, "load", "FILE", "go on with a chat that /save wrote", TEXT, AT(load), 0, 0, CLI_CHAT},
+    {0, "drop-oldest", NULL,
+     "where a chat outgrows the context, leave out its oldest turns without asking", FLAG,
+     AT(drop_oldest), 0, 0, CLI_CHAT},
+    {0, "any-model", NULL, "chat with a model that was not made for it, too", FLAG, AT(any_model),
+     0, 0, CLI_CHAT},
     {0, "stop", "TEXT", "end before TEXT appears; may be repeated", STOP, 0, 0, 0, GENERATE},
     {0, "fill", "N",
      "fill the context with N invented tokens in place of the prompt, to measure there", NUMBER,
@@ -314,6 +323,8 @@ static bool check_options(const cli_options *options, unsigned command, lm_error
         return lm_fail(err, LM_BAD_ARGUMENT, "--format needs --synthetic: a file has its own");
     if (options->ids && options->json)
         return lm_fail(err, LM_BAD_ARGUMENT, "--ids and --json exclude each other");
+    if (options->system && options->system_file)
+        return lm_fail(err, LM_BAD_ARGUMENT, "--system and --system-file exclude each other");
     if (options->n_logprobs && !options->json)
         return lm_fail(err, LM_BAD_ARGUMENT, "--logprobs needs --json to show them in");
     return true;

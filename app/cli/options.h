@@ -27,18 +27,21 @@ enum {
 };
 
 typedef struct cli_options {
-    const char *model;     // -m
-    const char *synthetic; // --synthetic
-    const char *format;    // --format
-    const char *output;    // -o
-    const char *input;     // -f
-    const char *device;    // --device
-    uint32_t max_tokens;   // -n; 0: not given
-    uint32_t ctx_tokens;   // -c; 0: not given
-    uint32_t fill_tokens;  // --fill; 0: not given
-    lm_sampling sampling;  // zero where not given; its biases are the list below
-    uint32_t n_logprobs;   // --logprobs; 0: not given
-    lm_kv_type kv;         // --kv
+    const char *model;       // -m
+    const char *synthetic;   // --synthetic
+    const char *format;      // --format
+    const char *output;      // -o
+    const char *input;       // -f
+    const char *device;      // --device
+    const char *system;      // --system
+    const char *system_file; // --system-file
+    const char *load;        // --load
+    uint32_t max_tokens;     // -n; 0: not given
+    uint32_t ctx_tokens;     // -c; 0: not given
+    uint32_t fill_tokens;    // --fill; 0: not given
+    lm_sampling sampling;    // zero where not given; its biases are the list below
+    uint32_t n_logprobs;     // --logprobs; 0: not given
+    lm_kv_type kv;           // --kv
     bool json;
     bool verbose;
     bool validation;
@@ -46,6 +49,8 @@ typedef struct cli_options {
     bool ids;
     bool special;
     bool no_bos;
+    bool any_model;   // --any-model
+    bool drop_oldest; // --drop-oldest
     bool help;
     const char **stops; // owned list
     size_t n_stops;

@@ -41,27 +41,46 @@ static bool make_folders(char *path)
     }
 }
 
-bool lm_place_cache(char *path, size_t size, lm_error *err)
+// A kind of place that a user has: where the XDG specification puts it and what we call it.
+struct place {
+    const char *variable; // XDG_..._HOME
+    const char *fallback; // below HOME
+    const char *name;     // "cache"
+};
+
+static bool find_place(const struct place *place, char *path, size_t size, lm_error *err)
 {
-    const char *xdg = absolute("XDG_CACHE_HOME");
+    const char *xdg = absolute(place->variable);
     const char *home = absolute("HOME");
     if (!xdg && !home)
-        return lm_fail(
-            err, LM_BAD_FILE,
-            "no place for the cache: neither XDG_CACHE_HOME nor HOME is an absolute path");
-    if (!join(path, size, xdg ? xdg : home, xdg ? "" : "/.cache", "/lemnos"))
-        return lm_fail(err, LM_BAD_FILE, "no place for the cache: the path exceeds %zu bytes",
-                       size);
+        return lm_fail(err, LM_BAD_FILE,
+                       "no place for the %s: neither %s nor HOME is an absolute path", place->name,
+                       place->variable);
+    if (!join(path, size, xdg ? xdg : home, xdg ? "" : place->fallback, "/lemnos"))
+        return lm_fail(err, LM_BAD_FILE, "no place for the %s: the path exceeds %zu bytes",
+                       place->name, size);
     struct stat st;
     if (!make_folders(path) || stat(path, &st) != 0)
-        return lm_fail(err, LM_BAD_FILE, "cannot make the cache folder %s: %s", path,
+        return lm_fail(err, LM_BAD_FILE, "cannot make the %s folder %s: %s", place->name, path,
                        strerror(errno));
     if (!S_ISDIR(st.st_mode))
-        return lm_fail(err, LM_BAD_FILE, "the cache folder %s is not a folder", path);
+        return lm_fail(err, LM_BAD_FILE, "the %s folder %s is not a folder", place->name, path);
     if (access(path, W_OK | X_OK) != 0)
-        return lm_fail(err, LM_BAD_FILE, "cannot write to the cache folder %s: %s", path,
+        return lm_fail(err, LM_BAD_FILE, "cannot write to the %s folder %s: %s", place->name, path,
                        strerror(errno));
     return true;
+}
+
+bool lm_place_cache(char *path, size_t size, lm_error *err)
+{
+    static const struct place cache = {"XDG_CACHE_HOME", "/.cache", "cache"};
+    return find_place(&cache, path, size, err);
+}
+
+bool lm_place_state(char *path, size_t size, lm_error *err)
+{
+    static const struct place state = {"XDG_STATE_HOME", "/.local/state", "state"};
+    return find_place(&state, path, size, err);
 }
 
 // The folder of the running program, without a final slash; false where the system does not tell.

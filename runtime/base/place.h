@@ -11,6 +11,10 @@
 // neither variable is an absolute path or the folder cannot be made; the caller then goes without.
 bool lm_place_cache(char *path, size_t size, lm_error *err);
 
+// The same for what is worth keeping between runs but not worth a backup, such as the history of a
+// chat: $XDG_STATE_HOME/lemnos or $HOME/.local/state/lemnos.
+bool lm_place_state(char *path, size_t size, lm_error *err);
+
 // The file `name` that ships with Lemnos: in $LEMNOS_ASSETS, else in assets/ beside the running
 // program, else in ../share/lemnos from there, else in the assets of the build tree. Fails with
 // LM_BAD_FILE listing where it looked.

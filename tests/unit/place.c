@@ -49,6 +49,27 @@ static void the_cache_is_where_xdg_says(void **state)
     scratch_remove(&folder);
 }
 
+static void the_state_is_where_xdg_says(void **state)
+{
+    (void)state;
+    scratch folder = scratch_create();
+    char want[256], path[256];
+    lm_error err;
+    set("HOME", folder.folder);
+    set("XDG_CACHE_HOME", "/nowhere");
+    set("XDG_STATE_HOME", NULL);
+    assert_true(lm_place_state(path, sizeof path, &err));
+    assert_string_equal(path, scratch_path(&folder, ".local/state/lemnos", want));
+    set("XDG_STATE_HOME", scratch_path(&folder, "s", want));
+    assert_true(lm_place_state(path, sizeof path, &err));
+    assert_string_equal(path, scratch_path(&folder, "s/lemnos", want));
+    set("XDG_STATE_HOME", NULL);
+    set("HOME", NULL);
+    assert_false(lm_place_state(path, sizeof path, &err));
+    assert_non_null(strstr(err.message, "XDG_STATE_HOME"));
+    scratch_remove(&folder);
+}
+
 static void no_cache_is_a_sentence(void **state)
 {
     (void)state;
@@ -206,6 +227,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_cache_is_where_xdg_says),
+        cmocka_unit_test(the_state_is_where_xdg_says),
         cmocka_unit_test(no_cache_is_a_sentence),
         cmocka_unit_test(assets_are_found),
         cmocka_unit_test(an_output_appears_whole),
