@@ -101,11 +101,15 @@ uint64_t lm_device_memory_used(const lm_device *device);
 // Called while a model loads, on the thread that loads. Returning false cancels.
 typedef bool (*lm_progress)(void *user, uint64_t done_bytes, uint64_t total_bytes);
 
+#define LM_MAX_MODELS   2 // on one device at a time: a base and an instruct model
+#define LM_MAX_SESSIONS 4 // on one device at a time, of all its models
+
 typedef struct lm_model_params {
     const char *path;      // a GGUF file, or NULL for a synthetic model
     const char *synthetic; // a shape: a name of the family or a JSON file; used when path is NULL
     const char *format;    // of the synthetic weights: "F16", "Q8_0", ...; NULL: Q8_0
     uint32_t ctx_tokens;   // longest context a session will ask for; 0: min(model's, 4096)
+    uint32_t n_sessions;   // sessions of that length to keep memory for, at most 4; 0: 1
     lm_kv_type kv;         // plan for a session with this KV cache
     lm_progress progress;  // may be NULL
     void *progress_user;
@@ -121,22 +125,29 @@ typedef struct lm_model_info {
     uint64_t file_bytes; // 0 for a synthetic model
 } lm_model_info;
 
-// Where the device memory of a model and one session goes. Exact: the sum of what is allocated
+// Where the device memory of a model and its sessions goes. Exact: the sum of what is allocated
 // later equals total_bytes.
 typedef struct lm_plan {
     uint64_t weights_bytes;
-    uint64_t kv_bytes;
+    uint64_t kv_bytes;      // of all sessions planned for, as the next two
     uint64_t scratch_bytes; // activations, tables, state
     uint64_t staging_bytes; // host-visible rings
     uint64_t total_bytes;
-    uint64_t available_bytes; // free on the device, less the margin
-    uint32_t ctx_tokens;      // planned for
+    uint64_t available_bytes; // free on the device, less the margin and what is kept for sessions
+    uint32_t ctx_tokens;      // planned for, each session
     uint32_t ctx_tokens_fit;  // the largest context that fits, 0 if not even one token does
+    uint32_t n_sessions;
     bool fits;
 } lm_plan;
 
-// Plans `params` on the device without loading weights.
+// Plans `params` on the device, beside what is there already, without loading weights.
 bool lm_model_plan(lm_device *device, const lm_model_params *params, lm_plan *plan, lm_error *err);
+
+// Plans several models, at most LM_MAX_MODELS with at most LM_MAX_SESSIONS sessions, to be opened
+// in this order, all at a time. In plans[n_models], `fits` and `ctx_tokens_fit` leave room for the
+// others; `total` is their sum, without contexts.
+bool lm_models_plan(lm_device *device, const lm_model_params *params, size_t n_models,
+                    lm_plan *plans, lm_plan *total, lm_error *err);
 
 // What a file or a shape holds, without a device. *summary, if not NULL, becomes a text with
 // metadata and tensors, the caller's to free().
@@ -150,8 +161,9 @@ lm_tokenizer *lm_model_read_tokenizer(const lm_model_params *params, lm_error *e
 // Writes a synthetic model (params->synthetic, params->format) as a GGUF file.
 bool lm_model_write_synthetic(const lm_model_params *params, const char *path, lm_error *err);
 
-// Loads. Fails with LM_BAD_FILE, LM_UNSUPPORTED, LM_NO_MEMORY (with the plan and the largest
-// context that fits), LM_CANCELLED, LM_DEVICE_LOST.
+// Loads, and keeps memory for the sessions planned: no other model or session gets it. Fails with
+// LM_BAD_FILE, LM_UNSUPPORTED, LM_NO_MEMORY (with the plan and the largest context that fits),
+// LM_BAD_ARGUMENT (a third model), LM_CANCELLED, LM_DEVICE_LOST.
 lm_model *lm_model_open(lm_device *device, const lm_model_params *params, lm_error *err);
 void lm_model_close(lm_model **model);
 
@@ -177,6 +189,8 @@ typedef struct lm_session_stats {
     uint64_t logits_hash;                // FNV-1a 64 over the bits of all logits used for sampling
 } lm_session_stats;
 
+// Fails with LM_BAD_ARGUMENT for more tokens than the model was opened for and for a fifth session
+// of the device, with LM_NO_MEMORY where more is asked for than was planned and is free.
 lm_session *lm_session_create(lm_model *model, const lm_session_params *params, lm_error *err);
 void lm_session_destroy(lm_session **session);
 
@@ -189,7 +203,8 @@ void lm_session_destroy(lm_session **session);
 bool lm_session_sync(lm_session *session, const lm_token *tokens, size_t n_tokens, lm_error *err);
 
 // The same in slices, for an owner that has other work: begin states the tokens, and step returns
-// after at most one submit. *done becomes true when the session holds them all.
+// after at most one submit. *done becomes true when the session holds them all. Between two steps
+// other sessions of the device may do whatever they like: so a completion overtakes a chat.
 bool lm_session_sync_begin(lm_session *session, const lm_token *tokens, size_t n_tokens,
                            lm_error *err);
 bool lm_session_sync_step(lm_session *session, bool *done, lm_error *err);

@@ -136,8 +136,11 @@ static bool print_table(const struct table *table, const cli_model_choice *choic
     if (table->why.status != LM_OK)
         return cli_print(err, "no plan: %s\n", table->why.message) && cli_flush(err);
     const int width = name_width(table);
-    bool ok = cli_print(err, "device memory for a context of %s tokens:\n",
-                        cli_human_count(choice->params.ctx_tokens).text) &&
+    const uint32_t n = choice->params.n_sessions;
+    bool ok = (n > 1 ? cli_print(err, "device memory for %u sessions of %s tokens:\n", n,
+                                 cli_human_count(choice->params.ctx_tokens).text)
+                     : cli_print(err, "device memory for a context of %s tokens:\n",
+                                 cli_human_count(choice->params.ctx_tokens).text)) &&
               cli_print(err, "%-*s %10s %10s %10s %10s %10s %10s\n", width, "device", "weights",
                         "KV", "scratch", "staging", "total", "available");
     for (size_t i = 0; ok && i < table->n_rows; i++)

@@ -34,6 +34,7 @@ bool cli_model_inspect(cli_model_choice *choice, const cli_options *options, boo
                           err))
         return false;
     choice->params.kv = options->kv;
+    choice->params.n_sessions = options->n_sessions;
     const uint32_t most = choice->info.n_ctx_train;
     if (options->ctx_tokens > most)
         return lm_fail(err, LM_BAD_ARGUMENT, "-c %u exceeds the %u tokens that %s was made for",

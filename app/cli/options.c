@@ -63,6 +63,8 @@ static const struct option table[] = {
     {'n', "tokens", "N", "at most N new tokens", NUMBER, AT(max_tokens), 1, 1000000, GENERATE},
     {'c', "context", "N", "context in tokens (default: the model's, at most 4096)", NUMBER,
      AT(ctx_tokens), 2, 1048576, GENERATE | CLI_INFO},
+    {0, "sessions", "N", "plan for N sessions of that length (default 1)", NUMBER, AT(n_sessions),
+     1, LM_MAX_SESSIONS, CLI_INFO},
     {0, "temp", "T", "temperature; 0 (default) takes the most probable token", TEMPERATURE,
      AT(sampling.temperature), 0, 0, GENERATE},
     {0, "top-k", "K", "draw from the K most probable tokens; 0 (default): from all", NUMBER,

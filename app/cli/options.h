@@ -39,6 +39,7 @@ typedef struct cli_options {
     uint32_t max_tokens;     // -n; 0: not given
     uint32_t ctx_tokens;     // -c; 0: not given
     uint32_t fill_tokens;    // --fill; 0: not given
+    uint32_t n_sessions;     // --sessions; 0: not given
     lm_sampling sampling;    // zero where not given; its biases are the list below
     uint32_t n_logprobs;     // --logprobs; 0: not given
     lm_kv_type kv;           // --kv

@@ -133,5 +133,6 @@ bool cli_report_plan_json(cJSON *object, const lm_plan *plan)
            cli_json_add_number(object, "available_bytes", (double)plan->available_bytes) &&
            cli_json_add_number(object, "ctx_tokens", plan->ctx_tokens) &&
            cli_json_add_number(object, "ctx_tokens_fit", plan->ctx_tokens_fit) &&
+           cli_json_add_number(object, "sessions", plan->n_sessions) &&
            cli_json_add_bool(object, "fits", plan->fits);
 }

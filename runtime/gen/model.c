@@ -161,28 +161,50 @@ lm_tokenizer *lm_model_read_tokenizer(const lm_model_params *params, lm_error *e
     return synthetic_tokenizer(&config, err);
 }
 
-static bool check_fit(lm_model *it, const lm_opened *opened, lm_kv_type kv, lm_error *err)
+static bool tell_misfit(const lm_model *it, const lm_plan *plan, lm_error *err)
 {
-    lm_plan plan;
-    if (!lm_plan_opened(it->device->gpu, opened, it->ctx_tokens, kv, &plan, err))
-        return false;
-    if (plan.fits)
-        return true;
     const uint64_t mib = 1 << 20;
+    char times[32] = "";
+    if (plan->n_sessions > 1)
+        snprintf(times, sizeof times, "%" PRIu32 " sessions of ", plan->n_sessions);
     lm_fail(err, LM_NO_MEMORY,
-            "%s with %" PRIu32 " tokens of context needs %" PRIu64 " MiB (weights %" PRIu64
+            "%s with %s%" PRIu32 " tokens of context needs %" PRIu64 " MiB (weights %" PRIu64
             ", KV cache %" PRIu64 ", rest %" PRIu64 ") and %s has %" PRIu64 " MiB for it",
-            it->info.name, plan.ctx_tokens, plan.total_bytes / mib, plan.weights_bytes / mib,
-            plan.kv_bytes / mib, (plan.scratch_bytes + plan.staging_bytes) / mib,
-            it->device->info.name, plan.available_bytes / mib);
+            it->info.name, times, plan->ctx_tokens, plan->total_bytes / mib,
+            plan->weights_bytes / mib, plan->kv_bytes / mib,
+            (plan->scratch_bytes + plan->staging_bytes) / mib, it->device->info.name,
+            plan->available_bytes / mib);
     char more[96];
-    if (plan.ctx_tokens_fit > 0)
-        snprintf(more, sizeof more, "; a context of %" PRIu32 " tokens fits", plan.ctx_tokens_fit);
+    if (plan->ctx_tokens_fit > 0)
+        snprintf(more, sizeof more, "; a context of %" PRIu32 " tokens fits", plan->ctx_tokens_fit);
     else
         snprintf(more, sizeof more, "; no context fits, take a smaller model or format");
     if (err && strlen(err->message) + strlen(more) < sizeof err->message)
         strcat(err->message, more);
     return false;
+}
+
+// Takes the model's place on the device, if the plan fits beside what is there.
+static bool reserve(lm_model *it, const lm_opened *opened, const lm_model_params *params,
+                    lm_error *err)
+{
+    lm_device *device = it->device;
+    lm_wish wish;
+    lm_plan plan;
+    if (device->n_models == LM_MAX_MODELS)
+        return lm_fail(err, LM_BAD_ARGUMENT, "a device holds %d models at a time: close one first",
+                       LM_MAX_MODELS);
+    if (!lm_wish_init(&wish, opened, params, err) || !lm_plan_opened(device, &wish, &plan, err))
+        return false;
+    if (!plan.fits)
+        return tell_misfit(it, &plan, err);
+    it->ctx_tokens = wish.ctx_tokens;
+    it->session_bytes = (plan.total_bytes - plan.weights_bytes) / wish.n_sessions;
+    it->n_kept = wish.n_sessions;
+    it->is_counted = true;
+    device->kept_bytes += it->n_kept * it->session_bytes;
+    device->n_models++;
+    return true;
 }
 
 static bool load(lm_model *it, const lm_opened *opened, const lm_model_params *params,
@@ -216,8 +238,7 @@ lm_model *lm_model_open(lm_device *device, const lm_model_params *params, lm_err
     it->device = device;
     it->config = opened.config;
     lm_opened_info(&opened, &it->info);
-    if (!lm_choose_ctx(&it->config, params->ctx_tokens, &it->ctx_tokens, err) ||
-        !check_fit(it, &opened, params->kv, err) || !load(it, &opened, params, err))
+    if (!reserve(it, &opened, params, err) || !load(it, &opened, params, err))
         goto fail;
     it->load_ns = lm_clock_ns() - start_ns;
     lm_opened_finish(&opened);
@@ -235,6 +256,10 @@ void lm_model_close(lm_model **model)
         return;
     lm_weights_destroy(&it->weights);
     lm_tokenizer_destroy(&it->tokenizer);
+    if (it->is_counted) {
+        it->device->kept_bytes -= it->n_kept * it->session_bytes;
+        it->device->n_models--;
+    }
     free(it);
     *model = NULL;
 }

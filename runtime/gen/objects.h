@@ -19,6 +19,8 @@
 struct lm_device {
     lm_gpu *gpu; // owned
     lm_device_info info;
+    uint32_t n_models, n_sessions; // on it now
+    uint64_t kept_bytes;           // for sessions that were planned and do not exist
 };
 
 struct lm_model {
@@ -28,6 +30,9 @@ struct lm_model {
     lm_weights *weights;     // owned
     lm_tokenizer *tokenizer; // owned
     uint32_t ctx_tokens;     // the most a session may have
+    uint64_t session_bytes;  // of one session as planned
+    uint32_t n_kept;         // sessions that memory is kept for
+    bool is_counted;         // by the device, with what is kept
     uint64_t load_ns;
 };
 
@@ -55,6 +60,8 @@ typedef struct lm_session_memory {
 struct lm_session {
     lm_model *model; // borrowed
     uint32_t ctx_tokens;
+    bool is_counted; // by the device
+    bool was_kept;   // its memory was kept for it, and is again when it goes
     lm_session_memory memory;
     lm_kv_layer *kv; // owned, [n_layer]
     lm_scratch scratch;
@@ -112,15 +119,23 @@ bool lm_opened_init(lm_opened *opened, const lm_model_params *params, lm_error *
 void lm_opened_finish(lm_opened *opened);
 void lm_opened_info(const lm_opened *opened, lm_model_info *info);
 
-// The context that `params` asks for, checked against the model's.
-bool lm_choose_ctx(const lm_config *config, uint32_t wanted, uint32_t *ctx_tokens, lm_error *err);
+// What a plan is made for.
+typedef struct lm_wish {
+    const lm_opened *opened; // borrowed
+    uint32_t ctx_tokens;
+    uint32_t n_sessions;
+    lm_kv_type kv;
+} lm_wish;
+
+// The wish behind the parameters of a model. Checks them.
+bool lm_wish_init(lm_wish *wish, const lm_opened *opened, const lm_model_params *params,
+                  lm_error *err);
 
 // Makes the plan of an opened model.
-bool lm_plan_opened(lm_gpu *gpu, const lm_opened *opened, uint32_t ctx_tokens, lm_kv_type kv,
-                    lm_plan *plan, lm_error *err);
+bool lm_plan_opened(lm_device *device, const lm_wish *wish, lm_plan *plan, lm_error *err);
 
-// What may be taken on the device now: what is free, less a margin.
-uint64_t lm_available_bytes(lm_gpu *gpu);
+// What may be taken on the device now: what is free, less a margin and what is kept for sessions.
+uint64_t lm_available_bytes(const lm_device *device);
 
 // Evaluates what the session holds but has not evaluated, or, if everything is, its last token
 // again, so that the logits on the device follow the last token. At most one submit; *done says

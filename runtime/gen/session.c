@@ -75,22 +75,42 @@ static bool fill_rope_table(lm_session *it, lm_error *err)
     return ok;
 }
 
-// The model was planned with one session and K and V in f16; this one may be another.
-static bool check_fit(lm_session *it, lm_error *err)
+// Takes the session's place on the device: what was kept for it, or what is free.
+static bool reserve(lm_session *it, lm_error *err)
 {
+    lm_model *model = it->model;
+    lm_device *device = model->device;
     uint64_t kv = 0, scratch = 0, shared = 0;
     if (!lm_arena_cost(it->memory.kv, &kv, err) ||
         !lm_arena_cost(it->memory.scratch, &scratch, err) ||
         !lm_arena_cost(it->memory.shared, &shared, err))
         return false;
-    const uint64_t available = lm_available_bytes(it->model->device->gpu);
-    if (kv + scratch + shared <= available)
-        return true;
-    return lm_fail(err, LM_NO_MEMORY,
-                   "a session of %" PRIu32 " tokens needs %" PRIu64 " MiB (KV cache %" PRIu64
-                   ") and %s has %" PRIu64 " MiB for it: ask for a shorter context",
-                   it->ctx_tokens, (kv + scratch + shared) >> 20, kv >> 20,
-                   it->model->device->info.name, available >> 20);
+    const uint64_t bytes = kv + scratch + shared;
+    it->was_kept = model->n_kept > 0 && bytes <= model->session_bytes;
+    const uint64_t available = lm_available_bytes(device);
+    if (!it->was_kept && bytes > available)
+        return lm_fail(err, LM_NO_MEMORY,
+                       "a session of %" PRIu32 " tokens needs %" PRIu64 " MiB (KV cache %" PRIu64
+                       ") and %s has %" PRIu64 " MiB for it: ask for a shorter context",
+                       it->ctx_tokens, bytes >> 20, kv >> 20, device->info.name, available >> 20);
+    if (it->was_kept) {
+        model->n_kept--;
+        device->kept_bytes -= model->session_bytes;
+    }
+    it->is_counted = true;
+    device->n_sessions++;
+    return true;
+}
+
+static void unreserve(lm_session *it)
+{
+    if (!it->is_counted)
+        return;
+    it->model->device->n_sessions--;
+    if (it->was_kept) {
+        it->model->n_kept++;
+        it->model->device->kept_bytes += it->model->session_bytes;
+    }
 }
 
 static bool allocate(lm_session *it, const lm_session_params *params, lm_error *err)
@@ -98,7 +118,7 @@ static bool allocate(lm_session *it, const lm_session_params *params, lm_error *
     lm_gpu *gpu = it->model->device->gpu;
     const lm_config *config = &it->model->config;
     if (!lm_session_memory_plan(&it->memory, gpu, config, it->ctx_tokens, params->kv, err) ||
-        !check_fit(it, err))
+        !reserve(it, err))
         return false;
     it->kv = calloc(config->n_layer, sizeof *it->kv);
     it->tokens = calloc(it->ctx_tokens, sizeof *it->tokens);
@@ -125,7 +145,10 @@ lm_session *lm_session_create(lm_model *model, const lm_session_params *params, 
     it->ctx_tokens = params->ctx_tokens ? params->ctx_tokens : model->ctx_tokens;
     it->first_submit = lm_gpu_n_submits(model->device->gpu);
     atomic_init(&it->cancelled, false);
-    if (it->ctx_tokens > model->ctx_tokens)
+    if (model->device->n_sessions == LM_MAX_SESSIONS)
+        lm_fail(err, LM_BAD_ARGUMENT, "a device holds %d sessions at a time: destroy one first",
+                LM_MAX_SESSIONS);
+    else if (it->ctx_tokens > model->ctx_tokens)
         lm_fail(err, LM_BAD_ARGUMENT,
                 "a session of %" PRIu32 " tokens exceeds the %" PRIu32 " its model was opened for",
                 it->ctx_tokens, model->ctx_tokens);
@@ -143,6 +166,7 @@ void lm_session_destroy(lm_session **session)
     lm_gpu_save_cache(it->model->device->gpu);
     lm_steps_destroy(&it->steps);
     lm_session_memory_finish(&it->memory);
+    unreserve(it);
     free(it->kv);
     free(it->tokens);
     free(it->logits);

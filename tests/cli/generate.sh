@@ -83,6 +83,9 @@ says "$out" "does not fit, up to " "info"
 echo '{"layers": 1024, "hidden": 8192, "intermediate": 8192, "heads": 64, "kv_heads": 64,
        "head_dim": 128, "vocab": 1024, "context": 4096}' >"$dir/heavy.json"
 refuses 1 "no context fits" run --synthetic "$dir/heavy.json" --format F32 x
+gives 0 info --synthetic "$dir/wide.json" -c 256 --sessions 3
+says "$out" "device memory for 3 sessions of 256 tokens" "info --sessions"
+refuses 2 "--sessions '5' is not a whole number from 1 to 4" info --sessions 5
 gives 0 info --synthetic "$dir/heavy.json" --format F32
 says "$out" "does not fit with any context" "info"
 

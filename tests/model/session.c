@@ -249,10 +249,10 @@ static void contexts_have_limits(void **state)
     lm_error err = {0};
     char path[4096];
     model_shape_path("tiny", path);
-    const lm_model_params params = {.synthetic = path, .ctx_tokens = 2049};
+    const lm_model_params params = {.synthetic = path, .ctx_tokens = 16385};
     assert_null(lm_model_open(f->device, &params, &err));
     assert_int_equal(err.status, LM_BAD_ARGUMENT);
-    assert_string_equal(err.message, "a context of 2049 tokens exceeds the model's 2048");
+    assert_string_equal(err.message, "a context of 16385 tokens exceeds the model's 16384");
     assert_null(lm_session_create(f->model, &(lm_session_params){.ctx_tokens = N_CTX + 1}, &err));
     assert_int_equal(err.status, LM_BAD_ARGUMENT);
     assert_string_equal(err.message,
