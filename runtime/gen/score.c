@@ -47,7 +47,7 @@ static bool allocate(struct scoring *it, lm_error *err)
     if (!it->arena || !lm_arena_cost(it->arena, &bytes, err))
         return false;
     const lm_device *device = it->session->model->device;
-    const uint64_t available = lm_available_bytes(device->gpu);
+    const uint64_t available = lm_available_bytes(device);
     if (bytes > available)
         return lm_fail(err, LM_NO_MEMORY,
                        "scoring needs %" PRIu64 " KiB beside the session and %s has %" PRIu64
