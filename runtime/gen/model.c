@@ -3,6 +3,7 @@
 #include "gen/objects.h"
 
 #include "base/clock.h"
+#include "model/fingerprint.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -221,7 +222,8 @@ static bool load(lm_model *it, const lm_opened *opened, const lm_model_params *p
                        it->info.name, lm_tokenizer_n_vocab(it->tokenizer), it->config.n_vocab);
     it->weights = lm_weights_create(it->device->gpu, opened->source, err);
     return it->weights &&
-           lm_weights_load(it->weights, params->progress, params->progress_user, err);
+           lm_weights_load(it->weights, params->progress, params->progress_user, err) &&
+           lm_fingerprint(&it->config, opened->source, &it->fingerprint, err);
 }
 
 lm_model *lm_model_open(lm_device *device, const lm_model_params *params, lm_error *err)

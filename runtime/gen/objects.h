@@ -29,6 +29,7 @@ struct lm_model {
     lm_model_info info;
     lm_weights *weights;     // owned
     lm_tokenizer *tokenizer; // owned
+    uint64_t fingerprint;    // of the weights, for session files
     uint32_t ctx_tokens;     // the most a session may have
     uint64_t session_bytes;  // of one session as planned
     uint32_t n_kept;         // sessions that memory is kept for
