@@ -3,6 +3,18 @@
 
 #define LOOK_BYTES ((size_t)64 << 10)
 
+bool lm_infill_shape_of(const char *name, lm_infill_shape *shape)
+{
+    static const char *const names[] = {"auto", "line", "block"};
+    for (int i = 0; i < 3; i++) {
+        if (strcmp(name, names[i]) == 0) {
+            *shape = (lm_infill_shape)i;
+            return true;
+        }
+    }
+    return false;
+}
+
 const char *lm_infill_end_name(lm_infill_end end)
 {
     static const char *const names[] = {"open",   "end",   "line",   "bracket", "block",

@@ -82,6 +82,9 @@ typedef struct lm_infill_verdict {
     size_t certain; // of it, so much is kept whatever follows, for showing it as it comes: lines
 } lm_infill_verdict;
 
+// "auto", "line" or "block"; false for any other name.
+bool lm_infill_shape_of(const char *name, lm_infill_shape *shape);
+
 void lm_infill_init(lm_infill *hole, const lm_infill_params *params);
 
 // `finished`: the model has ended the text, so that nothing waits for more of it.

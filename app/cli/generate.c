@@ -8,7 +8,6 @@
 #include "lm.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 // Everything one run owns, in the order in which it comes to life.
 struct work {
@@ -19,7 +18,7 @@ struct work {
     size_t n_tokens;
     lm_generation *generation;
     cli_answer answer; // its text only for --json
-    char last_byte;    // of the text; 0 before any
+    char last_byte;    // of the text that was printed; 0 before any
     lm_finish finish;
 };
 
@@ -52,9 +51,10 @@ static bool emit(struct work *w, lm_text text, lm_error *err)
 {
     if (text.size == 0)
         return true;
+    if (w->options->json)
+        return cli_answer_add_text(&w->answer, text, err);
     w->last_byte = text.at[text.size - 1];
-    return w->options->json ? cli_answer_add_text(&w->answer, text, err)
-                            : cli_write(text, err) && cli_flush(err);
+    return cli_write(text, err) && cli_flush(err);
 }
 
 static bool generate(struct work *w, lm_error *err)
@@ -74,14 +74,6 @@ static bool generate(struct work *w, lm_error *err)
         w->finish = event.finish;
     }
     return true;
-}
-
-// On a terminal what is said next, and the shell's prompt, begin a line of their own.
-static bool end_line(const struct work *w, lm_error *err)
-{
-    if (w->options->json || !w->last_byte || w->last_byte == '\n' || isatty(STDOUT_FILENO) != 1)
-        return true;
-    return cli_print(err, "\n") && cli_flush(err);
 }
 
 static bool report(struct work *w, lm_error *err)
@@ -125,7 +117,7 @@ cli_exit cli_generate(const cli_options *options, const cli_prompt *prompt)
     lm_error err;
     bool ok = cli_engine_choose(&w.engine, options, &err) && read_prompt(&w, &err) &&
               cli_engine_open(&w.engine, &err) && prefill(&w, &err) && generate(&w, &err);
-    ok = end_line(&w, ok ? &err : NULL) && ok;
+    ok = cli_end_line(w.last_byte, ok ? &err : NULL) && ok;
     ok = ok && report(&w, &err);
     cli_exit code = CLI_OK;
     if (!ok)

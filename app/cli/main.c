@@ -23,6 +23,23 @@ static const cli_command commands[] = {
      "file.\n"
      "Its bytes are text, special tokens' spellings included. -n is 128 where not given.\n",
      "  lemnos complete -m model.gguf --stop '}' src/main.c\n", 1, 1, cli_complete},
+    {"infill", CLI_INFILL, "[OPTIONS] FILE:LINE[:COL]|-", "fill a hole in a source file",
+     "Prints what belongs into FILE (- for standard input) at LINE and COL, which count from 1; "
+     "COL\n"
+     "counts characters. Without COL the hole is behind the code of the line, on a blank line "
+     "behind\n"
+     "its indentation. The text ends where the line or the block does; -v says why. -n is 128 "
+     "where\n"
+     "not given; what does not fit into the context beside it is left out, and -v says what.\n"
+     "\n"
+     "A lone - reads JSON objects, one a line, and answers each with one line, for as long as its\n"
+     "input lasts: {\"prefix\": \"...\", \"suffix\": \"...\"} and if wished \"path\", \"files\":\n"
+     "[{\"path\": \"...\", \"text\": \"...\"}], \"shape\", \"max_tokens\", \"temperature\", "
+     "\"top_k\", \"top_p\",\n"
+     "\"min_p\", \"seed\", \"stop\", \"id\". The answer has \"id\", \"text\", \"finish\", "
+     "\"reason\" and figures,\n"
+     "or \"error\". Ctrl-C (SIGINT) ends the answer under way.\n",
+     "  lemnos infill -m base.gguf -r src/gcd.h src/gcd.c:12\n", 1, 1, cli_infill},
     {"tokenize", CLI_TOKENIZE, "[OPTIONS] TEXT|-f FILE", "show the tokens of a text",
      "Prints one token a line, its id and its spelling; the count goes to stderr. Needs no "
      "device;\n"

@@ -18,9 +18,11 @@ enum kind {
     MIN_P,
     REPEAT,
     PENALTY,
-    BIAS, // ID=V, one more of a list
-    KV,   // lm_kv_type
-    STOP, // one more of a list
+    BIAS,      // ID=V, one more of a list
+    KV,        // lm_kv_type
+    SHAPE,     // lm_infill_shape
+    STOP,      // one more of a list
+    REPO_FILE, // one more of a list
     N_KINDS,
 };
 
@@ -44,7 +46,7 @@ struct option {
 };
 
 #define AT(field)  offsetof(cli_options, field)
-#define GENERATE   (CLI_RUN | CLI_COMPLETE | CLI_CHAT)
+#define GENERATE   (CLI_RUN | CLI_COMPLETE | CLI_CHAT | CLI_INFILL)
 #define WITH_MODEL (GENERATE | CLI_TOKENIZE | CLI_INFO)
 #define EVERY      (WITH_MODEL | CLI_DEVICES | CLI_SYNTH)
 
@@ -60,6 +62,12 @@ static const struct option table[] = {
      CLI_SYNTH},
     {'f', "file", "FILE", "take the text from FILE, or from stdin for -", TEXT, AT(input), 0, 0,
      CLI_TOKENIZE},
+    {'r', "repo-file", "FILE", "another file for the model to read first; may be repeated",
+     REPO_FILE, 0, 0, 0, CLI_INFILL},
+    {0, "shape", "auto|line|block", "fill a line or a block (default: by what is around)", SHAPE,
+     AT(shape), 0, 0, CLI_INFILL},
+    {0, "continue", NULL, "show the model only what is before the hole", FLAG, AT(only_prefix), 0,
+     0, CLI_INFILL},
     {'n', "tokens", "N", "at most N new tokens", NUMBER, AT(max_tokens), 1, 1000000, GENERATE},
     {'c', "context", "N", "context in tokens (default: the model's, at most 4096)", NUMBER,
      AT(ctx_tokens), 2, 1048576, GENERATE | CLI_INFO},
@@ -95,8 +103,8 @@ static const struct option table[] = {
     {0, "drop-oldest", NULL,
      "where a chat outgrows the context, leave out its oldest turns without asking", FLAG,
      AT(drop_oldest), 0, 0, CLI_CHAT},
-    {0, "any-model", NULL, "chat with a model that was not made for it, too", FLAG, AT(any_model),
-     0, 0, CLI_CHAT},
+    {0, "any-model", NULL, "use a model that was not made for this, too", FLAG, AT(any_model), 0, 0,
+     CLI_CHAT | CLI_INFILL},
     {0, "stop", "TEXT", "end before TEXT appears; may be repeated", STOP, 0, 0, 0, GENERATE},
     {0, "fill", "N",
      "fill the context with N invented tokens in place of the prompt, to measure there", NUMBER,
@@ -225,6 +233,13 @@ static bool set_kv(const char *value, lm_kv_type *kv, lm_error *err)
     return true;
 }
 
+static bool set_shape(const char *value, lm_infill_shape *shape, lm_error *err)
+{
+    if (lm_infill_shape_of(value, shape))
+        return true;
+    return lm_fail(err, LM_BAD_ARGUMENT, "--shape '%s' is none of auto, line and block", value);
+}
+
 // `shown` is the option as the user wrote it; `value` is NULL for flags.
 static bool set_option(cli_options *options, const struct option *opt, const char *shown,
                        const char *value, lm_error *err)
@@ -251,8 +266,11 @@ static bool set_option(cli_options *options, const struct option *opt, const cha
         return add_bias(options, opt, shown, value, err);
     case KV:
         return set_kv(value, field, err);
+    case SHAPE:
+        return set_shape(value, field, err);
     case TEXT:
     case STOP:
+    case REPO_FILE:
     case N_KINDS:
         break;
     }
@@ -260,6 +278,8 @@ static bool set_option(cli_options *options, const struct option *opt, const cha
         return lm_fail(err, LM_BAD_ARGUMENT, "%s needs a %s that is not empty", shown, opt->value);
     if (opt->kind == STOP)
         options->stops[options->n_stops++] = value;
+    else if (opt->kind == REPO_FILE)
+        options->repo_files[options->n_repo_files++] = value;
     else
         *(const char **)field = value;
     return true;
@@ -340,7 +360,8 @@ bool cli_options_parse(cli_options *options, unsigned command, const char *comma
     options->args = calloc((size_t)argc + 1, sizeof *options->args);
     options->stops = calloc((size_t)argc + 1, sizeof *options->stops);
     options->biases = calloc((size_t)argc + 1, sizeof *options->biases);
-    if (!options->args || !options->stops || !options->biases)
+    options->repo_files = calloc((size_t)argc + 1, sizeof *options->repo_files);
+    if (!options->args || !options->stops || !options->biases || !options->repo_files)
         return lm_fail(err, LM_NO_MEMORY, "out of memory reading the options");
 
     struct cursor cursor = {argc, argv, 0};
@@ -369,6 +390,7 @@ void cli_options_finish(cli_options *options)
     free(options->args);
     free(options->stops);
     free(options->biases);
+    free(options->repo_files);
     *options = (cli_options){0};
 }
 

@@ -6,6 +6,7 @@
 #ifndef CLI_OPTIONS_H
 #define CLI_OPTIONS_H
 
+#include "assist/infill.h"
 #include "base/error.h"
 #include "lm.h"
 
@@ -43,6 +44,7 @@ typedef struct cli_options {
     lm_sampling sampling;    // zero where not given; its biases are the list below
     uint32_t n_logprobs;     // --logprobs; 0: not given
     lm_kv_type kv;           // --kv
+    lm_infill_shape shape;   // --shape
     bool json;
     bool verbose;
     bool validation;
@@ -52,9 +54,12 @@ typedef struct cli_options {
     bool no_bos;
     bool any_model;   // --any-model
     bool drop_oldest; // --drop-oldest
+    bool only_prefix; // --continue
     bool help;
     const char **stops; // owned list
     size_t n_stops;
+    const char **repo_files; // owned list
+    size_t n_repo_files;
     lm_logit_bias *biases; // owned list
     size_t n_biases;
     const char **args; // owned list: what is no option, in order

@@ -47,6 +47,13 @@ bool cli_flush(lm_error *err)
     return fflush(stdout) == 0 || stdout_failed(errno, err);
 }
 
+bool cli_end_line(char last_byte, lm_error *err)
+{
+    if (last_byte == 0 || last_byte == '\n' || isatty(STDOUT_FILENO) != 1)
+        return true;
+    return cli_print(err, "\n") && cli_flush(err);
+}
+
 // A file's name may hold anything, a newline or a terminal's command included.
 static void say(const char *sentence)
 {

@@ -24,6 +24,10 @@ void cli_streams_prepare(void);
 bool cli_write(lm_text text, lm_error *err);
 bool cli_print(lm_error *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+// Ends the line of a text that ended with `last_byte`, on a terminal only: what is said next, and
+// the shell's prompt, begin a line of their own there. 0: there was no text.
+bool cli_end_line(char last_byte, lm_error *err);
+
 // Sends on what stdout still holds. Must be the last word of every command that succeeds.
 bool cli_flush(lm_error *err);
 

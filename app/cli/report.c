@@ -30,6 +30,11 @@ void cli_report_plan(const lm_plan *plan)
             cli_human_size(plan->available_bytes).text);
 }
 
+static const char *ended(const cli_report *report)
+{
+    return report->ended ? report->ended : lm_finish_name(report->finish);
+}
+
 void cli_report_figures(const cli_report *report, bool verbose)
 {
     const lm_session_stats *stats = &report->stats;
@@ -40,7 +45,7 @@ void cli_report_figures(const cli_report *report, bool verbose)
         report->device->name, cli_human_count(report->n_prompt).text,
         cli_human_count(stats->reused).text, per_second(stats->prefill_tokens, stats->prefill_ns),
         cli_human_count(report->n_tokens).text, per_second(stats->decode_tokens, stats->decode_ns),
-        milliseconds(stats->first_token_ns), lm_finish_name(report->finish));
+        milliseconds(stats->first_token_ns), ended(report));
     if (verbose)
         fprintf(stderr,
                 "logits hash 0x%016llx; model loaded in %.0f ms; %s of device memory, %s bytes; %s "
@@ -60,7 +65,7 @@ static bool add_timings(cJSON *json, const cli_report *report)
            cli_json_add_number(ns, "first_token", (double)stats->first_token_ns);
 }
 
-static bool add_origin(cJSON *json, const cli_report *report)
+bool cli_report_add_origin(cJSON *json, const cli_report *report)
 {
     cJSON *device = cli_json_add_object(json, "device");
     cJSON *model = cli_json_add_object(json, "model");
@@ -70,7 +75,8 @@ static bool add_origin(cJSON *json, const cli_report *report)
            cli_json_add_text(model, "name", lm_text_of(report->model->name)) &&
            cli_json_add_text(model, "source", lm_text_of(report->label)) &&
            cli_json_add_text(model, "format", lm_text_of(report->model->format)) &&
-           cli_json_add_number(model, "ctx_tokens", report->ctx_tokens);
+           cli_json_add_number(model, "ctx_tokens", report->ctx_tokens) &&
+           cli_json_add_number(json, "device_memory_bytes", (double)report->memory_bytes);
 }
 
 static bool add_logprob(cJSON *json, const lm_logprob *it)
@@ -100,24 +106,27 @@ static bool add_logprobs(cJSON *json, const cli_report *report)
     return list != NULL;
 }
 
-bool cli_report_json(const cli_report *report, lm_error *err)
+bool cli_report_add_answer(cJSON *json, const cli_report *report)
 {
     const lm_session_stats *stats = &report->stats;
+    return cli_json_add_text(json, "text", report->text) &&
+           cli_json_add_tokens(json, "tokens", report->tokens, report->n_tokens) &&
+           add_logprobs(json, report) &&
+           cli_json_add_text(json, "finish", lm_text_of(ended(report))) &&
+           cli_json_add_number(json, "prompt_tokens", (double)report->n_prompt) &&
+           cli_json_add_number(json, "reused_tokens", (double)stats->reused) &&
+           cli_json_add_number(json, "prefill_tokens", (double)stats->prefill_tokens) &&
+           cli_json_add_number(json, "new_tokens", (double)report->n_tokens) &&
+           cli_json_add_number(json, "decode_tokens", (double)stats->decode_tokens) &&
+           cli_json_add_number(json, "submits", (double)stats->submits) &&
+           add_timings(json, report) && cli_json_add_hex(json, "logits_hash", stats->logits_hash);
+}
+
+bool cli_report_json(const cli_report *report, lm_error *err)
+{
     cJSON *json = cJSON_CreateObject();
     const bool complete =
-        cli_json_add_text(json, "text", report->text) &&
-        cli_json_add_tokens(json, "tokens", report->tokens, report->n_tokens) &&
-        add_logprobs(json, report) &&
-        cli_json_add_text(json, "finish", lm_text_of(lm_finish_name(report->finish))) &&
-        cli_json_add_number(json, "prompt_tokens", (double)report->n_prompt) &&
-        cli_json_add_number(json, "reused_tokens", (double)stats->reused) &&
-        cli_json_add_number(json, "prefill_tokens", (double)stats->prefill_tokens) &&
-        cli_json_add_number(json, "new_tokens", (double)report->n_tokens) &&
-        cli_json_add_number(json, "decode_tokens", (double)stats->decode_tokens) &&
-        cli_json_add_number(json, "submits", (double)stats->submits) && add_timings(json, report) &&
-        add_origin(json, report) &&
-        cli_json_add_number(json, "device_memory_bytes", (double)report->memory_bytes) &&
-        cli_json_add_hex(json, "logits_hash", stats->logits_hash);
+        json && cli_report_add_answer(json, report) && cli_report_add_origin(json, report);
     const bool ok = cli_json_print(json, complete, err);
     cJSON_Delete(json);
     return ok;

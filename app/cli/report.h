@@ -18,6 +18,7 @@ typedef struct cli_report {
     size_t n_logprobs;
     size_t n_prompt;
     lm_finish finish;
+    const char *ended; // why, where it was no lm_finish that ended it; else NULL
     lm_session_stats stats;
     uint64_t load_ns;
     uint64_t memory_bytes; // on the device, while it ran
@@ -31,6 +32,11 @@ void cli_report_plan(const lm_plan *plan);
 void cli_report_figures(const cli_report *report, bool verbose);
 
 bool cli_report_json(const cli_report *report, lm_error *err);
+
+// The two parts of that object: what was generated and how fast, and on what. False where memory is
+// short.
+bool cli_report_add_answer(cJSON *json, const cli_report *report);
+bool cli_report_add_origin(cJSON *json, const cli_report *report);
 
 // A plan as JSON into `object`; false where memory is short.
 bool cli_report_plan_json(cJSON *object, const lm_plan *plan);
