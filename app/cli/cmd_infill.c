@@ -124,8 +124,7 @@ static bool read_hole(struct work *w, lm_error *err)
         return lm_fail(err, LM_NO_MEMORY, "out of memory reading the hole's place");
     if (!read_code(w->name, &w->text, &size, err))
         return false;
-    if (strcmp(w->name, "-") != 0)
-        w->hole.path = w->name;
+    w->hole.path = w->name;
     if (!lm_hole_split((lm_text){w->text, size}, &w->place, &w->hole.prefix, &w->hole.suffix,
                        &w->place.column, err))
         return lm_fail_while(err, "%s", w->name);
@@ -245,6 +244,8 @@ static bool next_line(struct work *w, bool *end, lm_error *err)
     const bool on_terminal = isatty(STDIN_FILENO) == 1;
     if (on_terminal)
         cli_interrupt_end();
+    else
+        cli_interrupt_begin();
     return cli_input_next_line(&w->line, end, err);
 }
 

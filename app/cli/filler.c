@@ -147,24 +147,42 @@ const char *cli_filling_reason(const cli_filling *filling)
     return lm_infill_sentence(LM_INFILL_END_MODEL);
 }
 
+// How many of the new tokens hold what is kept: a submit draws several, so how many more there are
+// when a rule ends the infill is chance.
+static size_t count_kept(const cli_filling *filling, const lm_tokenizer *tokenizer,
+                         const lm_token *tokens, size_t n_tokens)
+{
+    size_t n = 0;
+    for (size_t size = 0; n < n_tokens && size < filling->verdict.size; n++)
+        size += lm_tokenizer_bytes(tokenizer, tokens[n]).size;
+    return n;
+}
+
 cli_report cli_filling_report(const cli_filling *filling, const cli_engine *engine)
 {
     size_t n_held;
     const lm_token *held = lm_session_tokens(engine->session, &n_held);
-    const size_t n_new = n_held > filling->n_prompt ? n_held - filling->n_prompt : 0;
+    const lm_token *tokens = held + filling->n_prompt;
+    size_t n_tokens = n_held - filling->n_prompt;
+    size_t n_logprobs = filling->written.n_logprobs;
     lm_session_stats stats = lm_session_get_stats(engine->session);
     stats.reused -= filling->before.reused;
     stats.submits -= filling->before.submits;
+    if (ended_by_rule(filling)) {
+        n_tokens = count_kept(filling, lm_model_tokenizer(engine->model), tokens, n_tokens);
+        n_logprobs = n_tokens < n_logprobs ? n_tokens : n_logprobs;
+        stats.logits_hash = 0;
+    }
     return (cli_report){
         .device = lm_device_get_info(engine->device),
         .model = lm_model_get_info(engine->model),
         .label = cli_model_label(&engine->choice),
         .ctx_tokens = engine->choice.params.ctx_tokens,
         .text = {filling->kept.text, filling->kept.text_size},
-        .tokens = held + (n_held - n_new),
-        .n_tokens = n_new,
+        .tokens = tokens,
+        .n_tokens = n_tokens,
         .logprobs = filling->written.logprobs,
-        .n_logprobs = filling->written.n_logprobs,
+        .n_logprobs = n_logprobs,
         .n_prompt = filling->n_prompt,
         .finish = filling->finish,
         .ended = cli_filling_ended(filling),

@@ -55,7 +55,8 @@ void cli_filling_finish(cli_filling *filling);
 const char *cli_filling_ended(const cli_filling *filling);
 const char *cli_filling_reason(const cli_filling *filling);
 
-// All figures; borrows from engine and filling, until the session changes.
+// All figures; borrows from engine and filling, until the session changes. Where a rule ended it,
+// the tokens are those that hold what is kept, and there is no logits hash.
 cli_report cli_filling_report(const cli_filling *filling, const cli_engine *engine);
 
 #endif

@@ -24,13 +24,11 @@ static const cli_command commands[] = {
      "Its bytes are text, special tokens' spellings included. -n is 128 where not given.\n",
      "  lemnos complete -m model.gguf --stop '}' src/main.c\n", 1, 1, cli_complete},
     {"infill", CLI_INFILL, "[OPTIONS] FILE:LINE[:COL]|-", "fill a hole in a source file",
-     "Prints what belongs into FILE (- for standard input) at LINE and COL, which count from 1; "
-     "COL\n"
-     "counts characters. Without COL the hole is behind the code of the line, on a blank line "
-     "behind\n"
-     "its indentation. The text ends where the line or the block does; -v says why. -n is 128 "
-     "where\n"
-     "not given; what does not fit into the context beside it is left out, and -v says what.\n"
+     "Prints what belongs into FILE at LINE and COL, which count from 1; COL counts characters.\n"
+     "Without COL the hole is behind the code of the line, on a blank line behind its "
+     "indentation.\n"
+     "The text ends where the line or the block does. -n is 128 where not given; code that has no\n"
+     "room in the context beside it is left out. -v says why it ended and what was left out.\n"
      "\n"
      "A lone - reads JSON objects, one a line, and answers each with one line, for as long as its\n"
      "input lasts: {\"prefix\": \"...\", \"suffix\": \"...\"} and if wished \"path\", \"files\":\n"

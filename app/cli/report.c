@@ -46,12 +46,11 @@ void cli_report_figures(const cli_report *report, bool verbose)
         cli_human_count(stats->reused).text, per_second(stats->prefill_tokens, stats->prefill_ns),
         cli_human_count(report->n_tokens).text, per_second(stats->decode_tokens, stats->decode_ns),
         milliseconds(stats->first_token_ns), ended(report));
+    if (verbose && stats->logits_hash)
+        fprintf(stderr, "logits hash 0x%016llx; ", (unsigned long long)stats->logits_hash);
     if (verbose)
-        fprintf(stderr,
-                "logits hash 0x%016llx; model loaded in %.0f ms; %s of device memory, %s bytes; %s "
-                "submits\n",
-                (unsigned long long)stats->logits_hash, milliseconds(report->load_ns),
-                cli_human_size(report->memory_bytes).text,
+        fprintf(stderr, "model loaded in %.0f ms; %s of device memory, %s bytes; %s submits\n",
+                milliseconds(report->load_ns), cli_human_size(report->memory_bytes).text,
                 cli_human_count(report->memory_bytes).text, cli_human_count(stats->submits).text);
 }
 
@@ -119,7 +118,8 @@ bool cli_report_add_answer(cJSON *json, const cli_report *report)
            cli_json_add_number(json, "new_tokens", (double)report->n_tokens) &&
            cli_json_add_number(json, "decode_tokens", (double)stats->decode_tokens) &&
            cli_json_add_number(json, "submits", (double)stats->submits) &&
-           add_timings(json, report) && cli_json_add_hex(json, "logits_hash", stats->logits_hash);
+           add_timings(json, report) &&
+           (!stats->logits_hash || cli_json_add_hex(json, "logits_hash", stats->logits_hash));
 }
 
 bool cli_report_json(const cli_report *report, lm_error *err)

@@ -18,8 +18,8 @@ typedef struct cli_report {
     size_t n_logprobs;
     size_t n_prompt;
     lm_finish finish;
-    const char *ended; // why, where it was no lm_finish that ended it; else NULL
-    lm_session_stats stats;
+    const char *ended;      // why, where it was no lm_finish that ended it; else NULL
+    lm_session_stats stats; // a logits hash of 0 is not told
     uint64_t load_ns;
     uint64_t memory_bytes; // on the device, while it ran
 } cli_report;
