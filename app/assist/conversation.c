@@ -1,4 +1,4 @@
-#include "assist/conversation.h"
+#include "conversation.h"
 
 #include <stdlib.h>
 

@@ -5,7 +5,7 @@
 // TEXT is a string, or {"hex": "00ff"} where the bytes are no UTF-8 or hold a zero, which strings
 // of cJSON cannot. "system" is absent where it is the default.
 
-#include "assist/conversation.h"
+#include "conversation.h"
 
 #include "tokenizer/utf8.h"
 

@@ -19,6 +19,7 @@ typedef struct cli_command {
 
 cli_exit cli_run(const cli_options *options);
 cli_exit cli_complete(const cli_options *options);
+cli_exit cli_chat_run(const cli_options *options);
 cli_exit cli_infill(const cli_options *options);
 cli_exit cli_tokenize(const cli_options *options);
 cli_exit cli_devices(const cli_options *options);

@@ -139,7 +139,7 @@ lm_generation_params cli_engine_generation(const cli_engine *engine, uint32_t ma
     return params;
 }
 
-void cli_engine_close(cli_engine *engine)
+static void close_device(cli_engine *engine)
 {
     cli_interrupt_watch(NULL);
     lm_session_destroy(&engine->session);
@@ -147,5 +147,16 @@ void cli_engine_close(cli_engine *engine)
         cli_engine_show_warning(engine);
     lm_model_close(&engine->model);
     lm_device_close(&engine->device);
+}
+
+bool cli_engine_reopen(cli_engine *engine, lm_error *err)
+{
+    close_device(engine);
+    return cli_engine_open(engine, err);
+}
+
+void cli_engine_close(cli_engine *engine)
+{
+    close_device(engine);
     cli_model_choice_finish(&engine->choice);
 }

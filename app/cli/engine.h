@@ -45,6 +45,10 @@ bool cli_engine_check_length(const cli_engine *engine, size_t n_tokens, uint32_t
 // Device, model and an empty session. Reports device and plan for -v.
 bool cli_engine_open(cli_engine *engine, lm_error *err);
 
+// The same again after the device was lost, or where it may be: closes everything but the choice of
+// model first. The session is empty then.
+bool cli_engine_reopen(cli_engine *engine, lm_error *err);
+
 // lm_session_sync() that Ctrl-C stops.
 bool cli_engine_sync(cli_engine *engine, const lm_token *tokens, size_t n_tokens, lm_error *err);
 

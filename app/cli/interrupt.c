@@ -1,11 +1,13 @@
 #include "interrupt.h"
 
+#include <limits.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stddef.h>
 
 // A signal handler has no argument of ours, hence the program's only variables of file scope.
 static atomic_bool interrupted;
+static atomic_int patience; // how many more are noticed before one kills
 static _Atomic(lm_session *) watched;
 
 static void on_interrupt(int number)
@@ -15,16 +17,32 @@ static void on_interrupt(int number)
     lm_session *session = atomic_load(&watched);
     if (session)
         lm_session_cancel(session);
+    if (atomic_fetch_sub(&patience, 1) <= 1)
+        signal(SIGINT, SIG_DFL);
+}
+
+static void begin(int n_noticed, int flags)
+{
+    struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = flags};
+    atomic_store(&interrupted, false);
+    atomic_store(&patience, n_noticed);
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
 }
 
 void cli_interrupt_begin(void)
 {
-    struct sigaction action = {.sa_handler = on_interrupt};
-    atomic_store(&interrupted, false);
-    // RESETHAND: the second Ctrl-C kills. The cast: the flag is the sign bit of sa_flags.
-    action.sa_flags = (int)(SA_RESTART | SA_RESETHAND);
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
+    begin(1, SA_RESTART);
+}
+
+void cli_interrupt_begin_answer(void)
+{
+    begin(2, SA_RESTART);
+}
+
+void cli_interrupt_begin_line(void)
+{
+    begin(INT_MAX, 0);
 }
 
 void cli_interrupt_end(void)

@@ -1,4 +1,4 @@
-// Ctrl-C: the first one asks the work to stop, the second one kills.
+// Ctrl-C: the first one asks the work to stop, a later one kills.
 
 #ifndef CLI_INTERRUPT_H
 #define CLI_INTERRUPT_H
@@ -9,6 +9,13 @@
 // waits for a user should die of Ctrl-C at once. Called again, it forgets a SIGINT that arrived
 // before and notices the next one.
 void cli_interrupt_begin(void);
+
+// The same for an answer in a dialogue, where an impatient second Ctrl-C should not cost the
+// conversation: the third one kills.
+void cli_interrupt_begin_answer(void);
+
+// The same while a line is read: none kills, and a read that waits returns with EINTR.
+void cli_interrupt_begin_line(void);
 
 // From here on SIGINT kills again, for a command that waits for more input.
 void cli_interrupt_end(void);

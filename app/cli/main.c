@@ -1,6 +1,7 @@
 // The program `lemnos`: finds the command, parses its options, runs it.
 //
-// It never calls setlocale(): numbers are read and written the same in every language.
+// Numbers are read and written the same in every language: of the locale nothing is ever set but
+// LC_CTYPE, where lines are edited (line_editor.c).
 
 #include "command.h"
 #include "nearest.h"
@@ -38,6 +39,23 @@ static const cli_command commands[] = {
      "\"reason\" and figures,\n"
      "or \"error\". Ctrl-C (SIGINT) ends the answer under way.\n",
      "  lemnos infill -m base.gguf -r src/gcd.h src/gcd.c:12\n", 1, 1, cli_infill},
+    {"chat", CLI_CHAT, "[OPTIONS] [MESSAGE]", "talk with an instruct model",
+     "Answers MESSAGE, then goes on with what is typed; without a terminal it answers MESSAGE "
+     "alone, "
+     "or\n"
+     "each line of standard input. A line of \"\"\" begins and ends a message of several lines, a "
+     "\\ at\n"
+     "the end of a line goes on with the next. Lines can be edited and are kept in a history; a "
+     "pasted\n"
+     "text is one message, Alt-Enter breaks a line. Ctrl-C stops an answer, Ctrl-D ends the chat.\n"
+     "/help, /reset, /system TEXT, /regen, /save FILE, /load FILE and /exit are commands; // "
+     "begins a\n"
+     "message with a slash. A script that fails ends, and says in which line. -n is 2048 where "
+     "not\n"
+     "given. The same options and messages give the same answers, also where they are drawn "
+     "(--temp):\n"
+     "--seed is 0 where not given, and /regen takes the next one.\n",
+     "  lemnos chat -m model-instruct.gguf 'Write a binary search in C.'\n", 0, 1, cli_chat_run},
     {"tokenize", CLI_TOKENIZE, "[OPTIONS] TEXT|-f FILE", "show the tokens of a text",
      "Prints one token a line, its id and its spelling; the count goes to stderr. Needs no "
      "device;\n"
@@ -94,7 +112,8 @@ static cli_exit help(void)
              "  130  interrupted (Ctrl-C)\n\n"
              "Environment:\n"
              "  LEMNOS_ASSETS   the folder of the files that come with Lemnos\n"
-             "  XDG_CACHE_HOME  compiled shaders are kept in its folder lemnos\n");
+             "  XDG_CACHE_HOME  compiled shaders are kept in its folder lemnos\n"
+             "  XDG_STATE_HOME  the history of chat is kept in its folder lemnos\n");
     return finish_output(ok, &err);
 }
 

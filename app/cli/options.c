@@ -189,7 +189,7 @@ static bool set_number(const struct option *opt, const char *shown, const char *
     return true;
 }
 
-// The program never calls setlocale(), so strtod() reads a point whatever the user's language.
+// LC_NUMERIC is never set, so strtod() reads a point whatever the user's language.
 static bool set_float(const struct option *opt, const char *shown, const char *value, float *number,
                       lm_error *err)
 {
