@@ -78,6 +78,13 @@ static const cli_command commands[] = {
      "context,\n"
      "rope_base, rope_factor, tied.\n",
      "  lemnos synth deepseek-coder-1.3b --format Q8_0 -o synthetic.gguf\n", 1, 1, cli_synth},
+    {"quantize", CLI_QUANTIZE, "IN OUT --type TYPE", "write a model in another format",
+     "Writes the model IN to the file OUT with its matrices in another format; everything else is\n"
+     "kept. TYPE is F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q2_K, Q3_K_S, Q3_K_M, Q3_K_L,\n"
+     "Q4_K_S, Q4_K_M, Q5_K_S, Q5_K_M or Q6_K, with the mixtures of llama.cpp. Take IN in F32, F16 "
+     "or\n"
+     "BF16; weights that are quantised already are refused without --allow-requantize.\n",
+     "  lemnos quantize model-f16.gguf model-q4_k_m.gguf --type Q4_K_M\n", 2, 2, cli_quantize},
 };
 
 enum { N_COMMANDS = sizeof commands / sizeof *commands };

@@ -48,7 +48,7 @@ struct option {
 #define AT(field)  offsetof(cli_options, field)
 #define GENERATE   (CLI_RUN | CLI_COMPLETE | CLI_CHAT | CLI_INFILL)
 #define WITH_MODEL (GENERATE | CLI_TOKENIZE | CLI_INFO)
-#define EVERY      (WITH_MODEL | CLI_DEVICES | CLI_SYNTH)
+#define EVERY      (WITH_MODEL | CLI_DEVICES | CLI_SYNTH | CLI_QUANTIZE)
 
 // The upper ends are beyond any model, so that a slip of the keyboard is a sentence about the
 // option and not one about memory.
@@ -68,6 +68,10 @@ static const struct option table[] = {
      AT(shape), 0, 0, CLI_INFILL},
     {0, "continue", NULL, "show the model only what is before the hole", FLAG, AT(only_prefix), 0,
      0, CLI_INFILL},
+    {0, "type", "TYPE", "what to make: Q4_K_M, Q5_K_M, Q8_0, F16 ...", TEXT, AT(type), 0, 0,
+     CLI_QUANTIZE},
+    {0, "allow-requantize", NULL, "take weights that are quantised already", FLAG,
+     AT(allow_requantize), 0, 0, CLI_QUANTIZE},
     {'n', "tokens", "N", "at most N new tokens", NUMBER, AT(max_tokens), 1, 1000000, GENERATE},
     {'c', "context", "N", "context in tokens (default: the model's, at most 4096)", NUMBER,
      AT(ctx_tokens), 2, 1048576, GENERATE | CLI_INFO},

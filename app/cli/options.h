@@ -33,6 +33,7 @@ typedef struct cli_options {
     const char *format;      // --format
     const char *output;      // -o
     const char *input;       // -f
+    const char *type;        // --type
     const char *device;      // --device
     const char *system;      // --system
     const char *system_file; // --system-file
@@ -52,9 +53,10 @@ typedef struct cli_options {
     bool ids;
     bool special;
     bool no_bos;
-    bool any_model;   // --any-model
-    bool drop_oldest; // --drop-oldest
-    bool only_prefix; // --continue
+    bool any_model;        // --any-model
+    bool drop_oldest;      // --drop-oldest
+    bool only_prefix;      // --continue
+    bool allow_requantize; // --allow-requantize
     bool help;
     const char **stops; // owned list
     size_t n_stops;

@@ -21,6 +21,13 @@ bool lm_file_exists(const char *path)
     return stat(path, &st) == 0 || (errno != ENOENT && errno != ENOTDIR);
 }
 
+bool lm_file_same(const char *path, const char *other)
+{
+    struct stat a, b;
+    return stat(path, &a) == 0 && stat(other, &b) == 0 && a.st_dev == b.st_dev &&
+           a.st_ino == b.st_ino;
+}
+
 static bool is_regular(const char *path, const struct stat *st, lm_error *err)
 {
     if (S_ISREG(st->st_mode))

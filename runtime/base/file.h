@@ -16,6 +16,9 @@ typedef struct lm_file lm_file;
 // Whether anything has this path.
 bool lm_file_exists(const char *path);
 
+// Whether both paths lead to the same file, which exists.
+bool lm_file_same(const char *path, const char *other);
+
 // Opens a regular file for reading. A directory, a device or a pipe is LM_BAD_FILE with a sentence
 // that names the path and says which it is.
 lm_file *lm_file_open(const char *path, lm_error *err);

@@ -99,6 +99,16 @@ uint32_t lm_gguf_n_files(const lm_gguf *gguf)
     return 1 + gguf->n_others;
 }
 
+static const lm_gguf *find_part(const lm_gguf *gguf, uint32_t part)
+{
+    return part == 0 ? gguf : gguf->others[part - 1];
+}
+
+const char *lm_gguf_file_path(const lm_gguf *gguf, uint32_t part)
+{
+    return find_part(gguf, part)->path;
+}
+
 uint64_t lm_gguf_header_hash(const lm_gguf *gguf)
 {
     return gguf->header_hash;
@@ -295,7 +305,7 @@ const lm_gguf_tensor *lm_gguf_find(const lm_gguf *gguf, const char *name)
 bool lm_gguf_read(const lm_gguf *gguf, const lm_gguf_tensor *tensor, uint64_t offset, void *to,
                   size_t size, lm_error *err)
 {
-    const lm_gguf *part = tensor->part == 0 ? gguf : gguf->others[tensor->part - 1];
+    const lm_gguf *part = find_part(gguf, tensor->part);
     if (offset > tensor->size_bytes || size > tensor->size_bytes - offset)
         return lm_fail(err, LM_BAD_ARGUMENT,
                        "%s: %zu bytes at %" PRIu64 " reach beyond the %" PRIu64

@@ -58,6 +58,7 @@ void lm_gguf_close(lm_gguf **gguf);
 const char *lm_gguf_path(const lm_gguf *gguf); // of the first file
 uint32_t lm_gguf_version(const lm_gguf *gguf);
 uint32_t lm_gguf_n_files(const lm_gguf *gguf);
+const char *lm_gguf_file_path(const lm_gguf *gguf, uint32_t part);
 uint64_t lm_gguf_file_bytes(const lm_gguf *gguf);  // of all files
 uint64_t lm_gguf_header_hash(const lm_gguf *gguf); // FNV-1a 64 of the headers' bytes
 

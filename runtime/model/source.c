@@ -1,10 +1,12 @@
 #include "model/source.h"
 
+#include "model/mixture.h"
 #include "model/synth_weights.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define N_LAYER_KINDS (LM_TENSOR_KIND_COUNT - LM_TENSOR_ATTN_NORM)
 #define MAX_GRIDS     3 // matrices have n_embd, n_head * head_dim or n_ff columns
@@ -40,6 +42,23 @@ void lm_tensor_name(lm_tensor_kind kind, uint32_t layer, char *name, size_t size
         snprintf(name, size, "%s.weight", NAMES[kind]);
     else
         snprintf(name, size, "blk.%" PRIu32 ".%s.weight", layer, NAMES[kind]);
+}
+
+bool lm_tensor_find(const char *name, lm_tensor_kind *kind, uint32_t *layer)
+{
+    uint32_t number = 0;
+    if (strncmp(name, "blk.", 4) == 0)
+        number = (uint32_t)strtoul(name + 4, NULL, 10);
+    for (lm_tensor_kind k = 0; k < LM_TENSOR_KIND_COUNT; k++) {
+        char spelled[64];
+        lm_tensor_name(k, number, spelled, sizeof spelled);
+        if (strcmp(spelled, name) != 0)
+            continue;
+        *kind = k;
+        *layer = number;
+        return true;
+    }
+    return false;
 }
 
 static bool is_norm(lm_tensor_kind kind)
@@ -194,24 +213,6 @@ static const lm_synth_grid *find_grid(const lm_source *source, uint32_t n_cols)
     return NULL;
 }
 
-// The format of a matrix of a synthetic model: blocks of 256 columns that do not divide n_cols give
-// way to blocks of 32 with at least as many bits, as llama.cpp's llama-quantize does it.
-static lm_format fitting(lm_format format, uint32_t n_cols)
-{
-    if (n_cols % lm_format_block_weights(format) == 0)
-        return format;
-    switch (format) {
-    case LM_FORMAT_Q4_K:
-        return LM_FORMAT_Q5_0;
-    case LM_FORMAT_Q5_K:
-        return LM_FORMAT_Q5_1;
-    case LM_FORMAT_Q6_K:
-        return LM_FORMAT_Q8_0;
-    default:
-        return LM_FORMAT_Q4_0;
-    }
-}
-
 lm_source *lm_source_synthetic(const lm_config *config, lm_format format, lm_error *err)
 {
     if (!lm_format_supported(format)) {
@@ -222,7 +223,8 @@ lm_source *lm_source_synthetic(const lm_config *config, lm_format format, lm_err
     lm_source *source = create(config, err);
     for (size_t i = 0; source && i < source->n_tensors; i++) {
         lm_tensor_info *info = &source->tensors[i];
-        set_format(info, is_norm(info->kind) ? LM_FORMAT_F32 : fitting(format, info->n_cols));
+        set_format(info,
+                   is_norm(info->kind) ? LM_FORMAT_F32 : lm_format_fitting(format, info->n_cols));
         if (is_norm(info->kind) || find_grid(source, info->n_cols))
             continue;
         if (lm_synth_grid_init(&source->grids[source->n_grids++], info->format, info->n_cols))

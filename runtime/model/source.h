@@ -65,6 +65,9 @@ const lm_tensor_info *lm_source_tensor(const lm_source *source, size_t index);
 // "blk.3.attn_q.weight" into `name`.
 void lm_tensor_name(lm_tensor_kind kind, uint32_t layer, char *name, size_t size);
 
+// Kind and layer of a name of that form; false for any other name.
+bool lm_tensor_find(const char *name, lm_tensor_kind *kind, uint32_t *layer);
+
 // Reads `n_rows` whole rows from `row` on into `to` (n_rows * row_bytes).
 bool lm_source_read(const lm_source *source, size_t index, uint32_t row, uint32_t n_rows, void *to,
                     lm_error *err);
