@@ -70,6 +70,15 @@ static const cli_command commands[] = {
      "would\n"
      "go and the largest context that fits. Loads nothing.\n",
      "  lemnos info -c 16384 model.gguf\n", 0, 1, cli_info},
+    {"perplexity", CLI_PERPLEXITY, "[OPTIONS] FILE|-", "how well a model predicts a text",
+     "Scores the tokens of FILE and prints the perplexity and the bits per byte. As in llama.cpp, "
+     "the\n"
+     "text is cut into windows of -c tokens and the second half of each counts; with --stride "
+     "every\n"
+     "token counts once. --kl-save and --kl-base compare two models on the same text. FILE's bytes "
+     "are\n"
+     "text, special tokens' spellings included.\n",
+     "  lemnos perplexity -m model.gguf --stride 256 src/main.c\n", 1, 1, cli_perplexity},
     {"synth", CLI_SYNTH, "SHAPE --format F -o FILE", "write a model of random weights",
      "Writes a GGUF file of reproducible random weights with an invented vocabulary. SHAPE is\n"
      "deepseek-coder-1.3b, -5.7bmqa, -6.7b, -33b, -7b-v1.5 (after the same beginning) or a JSON "

@@ -47,7 +47,8 @@ struct option {
 
 #define AT(field)  offsetof(cli_options, field)
 #define GENERATE   (CLI_RUN | CLI_COMPLETE | CLI_CHAT | CLI_INFILL)
-#define WITH_MODEL (GENERATE | CLI_TOKENIZE | CLI_INFO)
+#define ON_DEVICE  (GENERATE | CLI_INFO | CLI_PERPLEXITY)
+#define WITH_MODEL (ON_DEVICE | CLI_TOKENIZE)
 #define EVERY      (WITH_MODEL | CLI_DEVICES | CLI_SYNTH | CLI_QUANTIZE)
 
 // The upper ends are beyond any model, so that a slip of the keyboard is a sentence about the
@@ -77,6 +78,16 @@ static const struct option table[] = {
      AT(ctx_tokens), 2, 1048576, GENERATE | CLI_INFO},
     {0, "sessions", "N", "plan for N sessions of that length (default 1)", NUMBER, AT(n_sessions),
      1, LM_MAX_SESSIONS, CLI_INFO},
+    {'c', "context", "N", "tokens of a window (default 512, or what --kl-base says)", NUMBER,
+     AT(ctx_tokens), 4, 1048576, CLI_PERPLEXITY},
+    {0, "stride", "N", "begin a window every N tokens and count each token of FILE once", NUMBER,
+     AT(stride), 1, 1048575, CLI_PERPLEXITY},
+    {0, "chunks", "N", "only the first N windows", NUMBER, AT(n_chunks), 1, 1000000000,
+     CLI_PERPLEXITY},
+    {0, "kl-save", "OUT", "write the log-probabilities to the file OUT", TEXT, AT(kl_save), 0, 0,
+     CLI_PERPLEXITY},
+    {0, "kl-base", "BASE", "compare with those in the file BASE", TEXT, AT(kl_base), 0, 0,
+     CLI_PERPLEXITY},
     {0, "temp", "T", "temperature; 0 (default) takes the most probable token", TEMPERATURE,
      AT(sampling.temperature), 0, 0, GENERATE},
     {0, "top-k", "K", "draw from the K most probable tokens; 0 (default): from all", NUMBER,
@@ -115,19 +126,18 @@ static const struct option table[] = {
      AT(fill_tokens), 1, 1048575, CLI_RUN},
     {0, "ignore-end", NULL, "go on after an end token, for benchmarks", FLAG, AT(ignore_end), 0, 0,
      GENERATE},
-    {0, "kv", "f16|f32", "precision of the KV cache (default f16)", KV, AT(kv), 0, 0,
-     GENERATE | CLI_INFO},
+    {0, "kv", "f16|f32", "precision of the KV cache (default f16)", KV, AT(kv), 0, 0, ON_DEVICE},
     {0, "device", "DEVICE", "a UUID or a part of a name from 'lemnos devices'", TEXT, AT(device), 0,
-     0, GENERATE | CLI_INFO},
+     0, ON_DEVICE},
     {0, "validation", NULL, "run under the Vulkan validation layer (slow)", FLAG, AT(validation), 0,
-     0, GENERATE | CLI_INFO},
+     0, ON_DEVICE},
     {0, "ids", NULL, "only the ids, on one line", FLAG, AT(ids), 0, 0, CLI_TOKENIZE},
     {0, "special", NULL, "spellings of special tokens become those tokens", FLAG, AT(special), 0, 0,
      CLI_TOKENIZE},
     {0, "no-bos", NULL, "do not begin with the BOS token", FLAG, AT(no_bos), 0, 0, CLI_TOKENIZE},
     {0, "json", NULL, "print JSON instead of text", FLAG, AT(json), 0, 0, WITH_MODEL | CLI_DEVICES},
     {'v', "verbose", NULL, "also print device, plan, timings and a hash of the logits", FLAG,
-     AT(verbose), 0, 0, GENERATE},
+     AT(verbose), 0, 0, GENERATE | CLI_PERPLEXITY},
     {'h', "help", NULL, "print this text", FLAG, AT(help), 0, 0, EVERY},
 };
 
@@ -347,6 +357,12 @@ static bool check_options(const cli_options *options, unsigned command, lm_error
         return lm_fail(err, LM_BAD_ARGUMENT, "-m and --synthetic exclude each other");
     if (options->format && !options->synthetic && command != CLI_SYNTH)
         return lm_fail(err, LM_BAD_ARGUMENT, "--format needs --synthetic: a file has its own");
+    if (options->kl_save && options->kl_base)
+        return lm_fail(err, LM_BAD_ARGUMENT, "--kl-save and --kl-base exclude each other");
+    if (options->stride && (options->kl_save || options->kl_base))
+        return lm_fail(err, LM_BAD_ARGUMENT,
+                       "--stride and %s exclude each other: the file has other windows",
+                       options->kl_save ? "--kl-save" : "--kl-base");
     if (options->ids && options->json)
         return lm_fail(err, LM_BAD_ARGUMENT, "--ids and --json exclude each other");
     if (options->system && options->system_file)

@@ -44,6 +44,10 @@ typedef struct cli_options {
     uint32_t n_sessions;     // --sessions; 0: not given
     lm_sampling sampling;    // zero where not given; its biases are the list below
     uint32_t n_logprobs;     // --logprobs; 0: not given
+    uint32_t stride;         // --stride; 0: not given
+    uint32_t n_chunks;       // --chunks; 0: not given
+    const char *kl_save;     // --kl-save
+    const char *kl_base;     // --kl-base
     lm_kv_type kv;           // --kv
     lm_infill_shape shape;   // --shape
     bool json;
