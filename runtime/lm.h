@@ -123,6 +123,7 @@ typedef struct lm_model_info {
     bool tied;
     uint64_t n_params;
     uint64_t file_bytes; // 0 for a synthetic model
+    char warning[192];   // what may be wrong with the file, one sentence; "" if nothing
 } lm_model_info;
 
 // Where the device memory of a model and its sessions goes. Exact: the sum of what is allocated

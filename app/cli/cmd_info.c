@@ -213,6 +213,16 @@ static bool show(const cli_model_choice *choice, const cli_options *options, lm_
     return ok;
 }
 
+// What is shown needs no tokenizer, but to run the model does.
+static void check_tokenizer(const cli_model_choice *choice)
+{
+    lm_error err;
+    lm_tokenizer *tokenizer = lm_model_read_tokenizer(&choice->params, &err);
+    if (!tokenizer)
+        cli_say("warning: this model cannot be run: %s", err.message);
+    lm_tokenizer_destroy(&tokenizer);
+}
+
 cli_exit cli_info(const cli_options *options)
 {
     const char *file = options->n_args ? options->args[0] : NULL;
@@ -223,6 +233,7 @@ cli_exit cli_info(const cli_options *options)
     bool ok = cli_model_choose(&choice, options, file, &err);
     if (ok && cli_model_inspect(&choice, options, !options->json, &err)) {
         cli_model_announce(&choice);
+        check_tokenizer(&choice);
         ok = show(&choice, options, &err);
     } else {
         ok = false;

@@ -50,6 +50,8 @@ void cli_model_announce(const cli_model_choice *choice)
 {
     if (choice->demonstration)
         cli_say("this is the demonstration model, %s; choose your own with -m FILE", choice->path);
+    if (choice->info.warning[0])
+        cli_say("warning: %s: %s", cli_model_label(choice), choice->info.warning);
 }
 
 void cli_model_choice_finish(cli_model_choice *choice)

@@ -24,7 +24,8 @@ bool cli_model_choose(cli_model_choice *choice, const cli_options *options, cons
 bool cli_model_inspect(cli_model_choice *choice, const cli_options *options, bool want_summary,
                        lm_error *err);
 
-// Says on stderr that this is the demonstration model, where it is.
+// Says on stderr that this is the demonstration model, where it is, and what may be wrong with a
+// model that was inspected.
 void cli_model_announce(const cli_model_choice *choice);
 
 void cli_model_choice_finish(cli_model_choice *choice);

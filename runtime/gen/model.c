@@ -75,6 +75,11 @@ void lm_opened_info(const lm_opened *it, lm_model_info *info)
     };
     snprintf(info->name, sizeof info->name, "%s", c->name);
     snprintf(info->format, sizeof info->format, "%s", lm_format_name(it->format));
+    if (it->gguf && lm_config_lost_scaling(c, it->gguf))
+        snprintf(
+            info->warning, sizeof info->warning,
+            "the file says nothing of RoPE scaling, and DeepSeek-Coder models of 16,384 tokens "
+            "need a factor of 4: a converter may have lost it, and the text be garbage");
     for (size_t i = 0; i < lm_source_n_tensors(it->source); i++) {
         const lm_tensor_info *tensor = lm_source_tensor(it->source, i);
         info->n_params += (uint64_t)tensor->n_rows * tensor->n_cols;

@@ -24,6 +24,9 @@
 #define KEY_SCALING    "llama.rope.scaling.type"
 #define KEY_FACTOR     "llama.rope.scaling.factor"
 #define KEY_OLD_FACTOR "llama.rope.scale_linear"
+#define KEY_ROPE_TYPE  "llama.rope.scaling.rope_type"
+#define KEY_ROPE_GAIN  "llama.rope.scaling.attn_factor"
+#define KEY_PRE        "tokenizer.ggml.pre"
 #define KEY_TOKENS     "tokenizer.ggml.tokens"
 
 // Reads a count. Where the key is absent, *value keeps what it holds, or the call fails if that is
@@ -127,38 +130,88 @@ static bool read_heads(lm_config *c, const lm_gguf *gguf, lm_error *err)
     return true;
 }
 
-// As llama.cpp has it: no type means linear, no factor or a factor of 0 means none, and files of
-// 2023 have the factor in `scale_linear`.
-static bool read_rope(lm_config *c, const lm_gguf *gguf, lm_error *err)
+// The kind of scaling, which two keys can name, as they do in the configs of transformers. Empty
+// where neither is there.
+static bool read_scaling(const lm_gguf *gguf, lm_text *type, const char **key, lm_error *err)
+{
+    static const char *const keys[] = {KEY_SCALING, KEY_ROPE_TYPE};
+    *type = (lm_text){0};
+    for (size_t i = 0; i < 2; i++) {
+        lm_text found;
+        if (!lm_gguf_has(gguf, keys[i]))
+            continue;
+        if (!lm_gguf_get_text(gguf, keys[i], &found))
+            return lm_fail(err, LM_BAD_FILE, "the key '%s' is no text", keys[i]);
+        if (type->size > 0 && !lm_text_equal(*type, found))
+            return lm_fail(err, LM_BAD_FILE,
+                           "the keys '%s' '%s' and '%s' '%s' contradict each other", KEY_SCALING,
+                           lm_show(*type).text, KEY_ROPE_TYPE, lm_show(found).text);
+        *type = found;
+        *key = keys[i];
+    }
+    return true;
+}
+
+// The factor, which files of 2023 have in `scale_linear`; *key is where it stands. None or 0 is 1.
+static bool read_factor(lm_config *c, const lm_gguf *gguf, const char **key, lm_error *err)
 {
     double factor = 0;
     double old_factor = 0;
-    c->rope_base = 10000;
-    if (!read_real(gguf, KEY_ROPE_BASE, &c->rope_base, err) ||
-        !read_real(gguf, KEY_FACTOR, &factor, err) ||
+    if (!read_real(gguf, KEY_FACTOR, &factor, err) ||
         !read_real(gguf, KEY_OLD_FACTOR, &old_factor, err))
         return false;
-    if (lm_gguf_has(gguf, KEY_FACTOR) && lm_gguf_has(gguf, KEY_OLD_FACTOR) && factor != old_factor)
+    const bool is_new = lm_gguf_has(gguf, KEY_FACTOR);
+    if (is_new && lm_gguf_has(gguf, KEY_OLD_FACTOR) && factor != old_factor)
         return lm_fail(err, LM_BAD_FILE, "the keys '%s' %g and '%s' %g contradict each other",
                        KEY_FACTOR, factor, KEY_OLD_FACTOR, old_factor);
-    if (!lm_gguf_has(gguf, KEY_FACTOR))
+    *key = is_new ? KEY_FACTOR : KEY_OLD_FACTOR;
+    if (!is_new)
         factor = old_factor;
     c->rope_factor = factor == 0 ? 1 : factor;
-    if (!lm_gguf_has(gguf, KEY_SCALING))
-        return true;
+    return c->rope_factor > 0 || // false for a NaN
+           lm_fail(err, LM_BAD_FILE, "the key '%s' is %g; it must be above 0", *key, factor);
+}
+
+// As llama.cpp has it: no type means linear.
+static bool read_rope(lm_config *c, const lm_gguf *gguf, lm_error *err)
+{
     lm_text type;
-    if (!lm_gguf_get_text(gguf, KEY_SCALING, &type))
-        return lm_fail(err, LM_BAD_FILE, "the key '%s' is no text", KEY_SCALING);
-    if (lm_text_equal(type, lm_text_of("linear")))
+    const char *type_key = NULL;
+    const char *factor_key = NULL;
+    double gain = 1;
+    c->rope_base = 10000;
+    if (!read_real(gguf, KEY_ROPE_BASE, &c->rope_base, err) ||
+        !read_real(gguf, KEY_ROPE_GAIN, &gain, err) || !read_factor(c, gguf, &factor_key, err) ||
+        !read_scaling(gguf, &type, &type_key, err))
+        return false;
+    if (gain != 1)
+        return lm_fail(err, LM_UNSUPPORTED, "the key '%s' is %g; only 1 is supported",
+                       KEY_ROPE_GAIN, gain);
+    if (type.size == 0 || lm_text_equal(type, lm_text_of("linear")))
         return true;
-    if (!lm_text_equal(type, lm_text_of("none")))
+    if (!lm_text_equal(type, lm_text_of("none")) && !lm_text_equal(type, lm_text_of("default")))
         return lm_fail(err, LM_UNSUPPORTED,
-                       "the RoPE scaling '%s' is not supported; known are linear and none",
-                       lm_show(type).text);
+                       "the RoPE scaling '%s' (key '%s') is not supported; known are linear and "
+                       "none",
+                       lm_show(type).text, type_key);
     if (c->rope_factor != 1)
-        return lm_fail(err, LM_BAD_FILE, "the keys '%s' none and '%s' %g contradict each other",
-                       KEY_SCALING, KEY_FACTOR, c->rope_factor);
+        return lm_fail(err, LM_BAD_FILE, "the keys '%s' %s and '%s' %g contradict each other",
+                       type_key, lm_show(type).text, factor_key, c->rope_factor);
     return true;
+}
+
+// DeepSeek-Coder's first models were trained to 4,096 tokens and stretched by 4; converters that
+// look for the scaling under another name have lost it, and nothing in the text says why it is bad.
+bool lm_config_lost_scaling(const lm_config *config, const lm_gguf *gguf)
+{
+    static const char *const keys[] = {KEY_SCALING, KEY_ROPE_TYPE, KEY_FACTOR, KEY_OLD_FACTOR};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        if (lm_gguf_has(gguf, keys[i]))
+            return false;
+    lm_text pre;
+    return config->rope_base == 100000 && config->n_ctx_train == 16384 &&
+           (!lm_gguf_get_text(gguf, KEY_PRE, &pre) ||
+            lm_text_equal(pre, lm_text_of("deepseek-coder")));
 }
 
 // The embedding's rows decide; the key and the vocabulary must not contradict them.

@@ -29,6 +29,10 @@ typedef struct lm_config {
 // is missing or contradicts another; names the keys).
 bool lm_config_from_gguf(lm_config *config, const lm_gguf *gguf, lm_error *err);
 
+// Whether this looks like a file of a DeepSeek-Coder that has lost its RoPE scaling: nothing is
+// said of it, and the other numbers are those of the models that need a factor of 4.
+bool lm_config_lost_scaling(const lm_config *config, const lm_gguf *gguf);
+
 // Finds a shape by its name in the family ("deepseek-coder-1.3b", "-5.7bmqa", "-6.7b", "-33b",
 // "-7b-v1.5") or reads it from a JSON file with the keys layers hidden intermediate heads kv_heads
 // head_dim vocab context rope_base rope_factor tied. Unknown keys fail; missing keys are:

@@ -158,6 +158,40 @@ static bool check_format(const lm_gguf *gguf, const lm_tensor_info *info, const 
     return true;
 }
 
+// The keys that demand the shape of a tensor.
+static const char *shape_keys(lm_tensor_kind kind)
+{
+    switch (kind) {
+    case LM_TENSOR_Q:
+    case LM_TENSOR_ATTN_OUT:
+        return "llama.embedding_length, llama.attention.head_count and llama.attention.key_length";
+    case LM_TENSOR_K:
+    case LM_TENSOR_V:
+        return "llama.embedding_length, llama.attention.head_count_kv and "
+               "llama.attention.key_length";
+    case LM_TENSOR_GATE:
+    case LM_TENSOR_UP:
+    case LM_TENSOR_DOWN:
+        return "llama.embedding_length and llama.feed_forward_length";
+    default:
+        return "llama.embedding_length and llama.vocab_size";
+    }
+}
+
+static bool fail_missing(const lm_source *source, const lm_tensor_info *info, const char *name,
+                         lm_error *err)
+{
+    char matrix[64]; // stands for the rest of the layer, of which a norm comes first
+    const char *path = lm_gguf_path(source->gguf);
+    lm_tensor_name(LM_TENSOR_Q, info->layer, matrix, sizeof matrix);
+    if (info->kind == LM_TENSOR_ATTN_NORM && !lm_gguf_find(source->gguf, matrix))
+        return lm_fail(err, LM_BAD_FILE,
+                       "%s: tensor '%s' is missing with all of layer %" PRIu32
+                       ", which the key 'llama.block_count' demands",
+                       path, name, info->layer);
+    return lm_fail(err, LM_BAD_FILE, "%s: tensor '%s' is missing", path, name);
+}
+
 // Finds one demanded tensor in the file and takes over its format.
 static bool match(lm_source *source, size_t index, lm_error *err)
 {
@@ -166,15 +200,15 @@ static bool match(lm_source *source, size_t index, lm_error *err)
     lm_tensor_name(info->kind, info->layer, name, sizeof name);
     const lm_gguf_tensor *found = lm_gguf_find(source->gguf, name);
     if (!found)
-        return lm_fail(err, LM_BAD_FILE, "%s: tensor '%s' is missing", lm_gguf_path(source->gguf),
-                       name);
+        return fail_missing(source, info, name, err);
     if (found->dims[0] != info->n_cols || found->dims[1] != info->n_rows || found->dims[2] != 1 ||
         found->dims[3] != 1)
         return lm_fail(err, LM_BAD_FILE,
                        "%s: tensor '%s' is %" PRIu64 " x %" PRIu64 " x %" PRIu64 " x %" PRIu64
-                       "; the model's keys demand %" PRIu32 " x %" PRIu32,
+                       "; the keys %s demand %" PRIu32 " x %" PRIu32,
                        lm_gguf_path(source->gguf), name, found->dims[0], found->dims[1],
-                       found->dims[2], found->dims[3], info->n_cols, info->n_rows);
+                       found->dims[2], found->dims[3], shape_keys(info->kind), info->n_cols,
+                       info->n_rows);
     if (!check_format(source->gguf, info, name, found->format, err))
         return false;
     set_format(info, (lm_format)found->format);

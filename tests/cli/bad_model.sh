@@ -84,6 +84,15 @@ rejected "$file" "99"
 copy format
 patch $(($(where blk.0.attn_q.weight) + 20)) '\24\0\0\0'
 rejected "$file" "IQ4_NL"
+copy vocabulary
+patch $(($(where tokenizer.ggml.pre) + 12)) 'unheard-of-one'
+refuses 1 "'unheard-of-one'; known are 'deepseek-coder' and 'deepseek-llm'" tokenize -m "$file" x
+refuses 1 "'unheard-of-one'; known are" run -m "$file" x
+gives 0 info "$file"
+says "$err" "'unheard-of-one'; known are" "info"
+copy layers
+patch $(($(where llama.block_count) + 4)) '\2\0\0\0'
+rejected "$file" "block_count"
 copy name
 patch $(($(where blk.0.attn_q.weig) - 4)) 'x'
 rejected "$file" "blk.0.attn_q.weight"

@@ -30,6 +30,7 @@ struct file {
     uint64_t n_rows;    // of the embedding; 0: 32256
     const char *tensor; // one more tensor
     bool no_tensors;
+    bool no_scaling;
     bool tied;
 };
 
@@ -78,8 +79,10 @@ static void write_file(lm_gguf_writer *w, const struct file *file)
     put_u32(w, file, "llama.vocab_size", 32256);
     put_f32(w, file, "llama.attention.layer_norm_rms_epsilon", 1e-6f);
     put_f32(w, file, "llama.rope.freq_base", 100000);
-    put_text(w, file, "llama.rope.scaling.type", "linear");
-    put_f32(w, file, "llama.rope.scaling.factor", 4);
+    if (!file->no_scaling) {
+        put_text(w, file, "llama.rope.scaling.type", "linear");
+        put_f32(w, file, "llama.rope.scaling.factor", 4);
+    }
     const lm_text tokens[] = {{"a", 1}, {"b", 1}};
     lm_gguf_write_texts(w, "tokenizer.ggml.tokens", tokens, 2);
     if (file->key && file->text)
@@ -99,7 +102,7 @@ static void write_file(lm_gguf_writer *w, const struct file *file)
         put_tensor(w, file->tensor, 2048, 1);
 }
 
-static bool read_config(const struct file *file, lm_config *config, lm_error *err)
+static bool read_config(const struct file *file, lm_config *config, bool *lost, lm_error *err)
 {
     lm_gguf_writer writer = {0};
     void *data;
@@ -110,23 +113,28 @@ static bool read_config(const struct file *file, lm_config *config, lm_error *er
     if (!gguf)
         fail_msg("%s", err->message);
     const bool ok = lm_config_from_gguf(config, gguf, err);
+    *lost = ok && lm_config_lost_scaling(config, gguf);
     lm_gguf_close(&gguf);
     free(data);
     return ok;
 }
 
-static void accepted(const struct file *file, lm_config *config)
+// Returns whether it looks as if the scaling was lost.
+static bool accepted(const struct file *file, lm_config *config)
 {
     lm_error err;
-    if (!read_config(file, config, &err))
+    bool lost;
+    if (!read_config(file, config, &lost, &err))
         fail_msg("%s", err.message);
+    return lost;
 }
 
 static void refused(lm_status status, const char *words, const char *more, struct file file)
 {
     lm_error err = {0};
     lm_config config = {.n_layer = 77};
-    assert_false(read_config(&file, &config, &err));
+    bool lost;
+    assert_false(read_config(&file, &config, &lost, &err));
     if (!strstr(err.message, words) || !strstr(err.message, more))
         fail_msg("\"%s\" says nothing of \"%s\" or \"%s\"", err.message, words, more);
     assert_non_null(strstr(err.message, "dir/some.gguf: "));
@@ -199,6 +207,55 @@ static void scaling_has_three_spellings(void **state)
     assert_true(c.rope_factor == 1);
 }
 
+// As in the configs of transformers, where newer ones say rope_type for type.
+static void scaling_has_two_names(void **state)
+{
+    (void)state;
+    lm_config c;
+    const char *other = "llama.rope.scaling.rope_type";
+    accepted(&(struct file){.without = "llama.rope.scaling.type", .key = other, .text = "linear"},
+             &c);
+    assert_true(c.rope_factor == 4);
+    accepted(&(struct file){.key = other, .text = "linear"}, &c);
+    assert_true(c.rope_factor == 4);
+    accepted(&(struct file){.no_scaling = true, .key = other, .text = "default"}, &c);
+    assert_true(c.rope_factor == 1);
+    refused(LM_BAD_FILE, "'llama.rope.scaling.type' 'linear'",
+            "'llama.rope.scaling.rope_type' 'none'", (struct file){.key = other, .text = "none"});
+    refused(LM_BAD_FILE, "'llama.rope.scaling.rope_type' default", "'llama.rope.scaling.factor' 4",
+            (struct file){.without = "llama.rope.scaling.type", .key = other, .text = "default"});
+    refused(LM_UNSUPPORTED, "'dynamic' (key 'llama.rope.scaling.rope_type')", "linear",
+            (struct file){.without = "llama.rope.scaling.type", .key = other, .text = "dynamic"});
+    refused(LM_BAD_FILE, other, "text", (struct file){.key = other, .u32 = 1});
+}
+
+static void lost_scaling_is_noticed(void **state)
+{
+    (void)state;
+    lm_config c;
+    assert_false(accepted(&(struct file){0}, &c));
+    const struct {
+        struct file file;
+        bool lost;
+    } cases[] = {
+        {{.key = "some.key", .u32 = 1}, true},
+        {{.key = "tokenizer.ggml.pre", .text = "deepseek-coder"}, true},
+        {{.key = "tokenizer.ggml.pre", .text = "deepseek-llm"}, false},
+        {{.key = "llama.context_length", .u32 = 4096}, false},
+        {{.key = "llama.rope.freq_base", .f32 = 10000}, false},
+        {{.key = "llama.rope.scaling.type", .text = "none"}, false},
+        {{.key = "llama.rope.scaling.rope_type", .text = "default"}, false},
+        {{.key = "llama.rope.scale_linear", .f32 = 4}, false},
+        {{.key = "llama.rope.scaling.factor", .f32 = 1}, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct file file = cases[i].file;
+        file.no_scaling = true;
+        if (accepted(&file, &c) != cases[i].lost)
+            fail_msg("%s", file.key);
+    }
+}
+
 static void refuses_what_it_cannot_run(void **state)
 {
     (void)state;
@@ -206,6 +263,8 @@ static void refuses_what_it_cannot_run(void **state)
     refused(no, "'qwen2'", "llama", (struct file){.key = "general.architecture", .text = "qwen2"});
     refused(no, "'yarn'", "linear",
             (struct file){.key = "llama.rope.scaling.type", .text = "yarn"});
+    refused(no, "llama.rope.scaling.attn_factor", "0.5",
+            (struct file){.key = "llama.rope.scaling.attn_factor", .f32 = 0.5f});
     refused(no, "64", "llama.rope.dimension_count",
             (struct file){.key = "llama.rope.dimension_count", .u32 = 64});
     refused(no, "head_dim 96", "128",
@@ -254,6 +313,9 @@ static void refuses_missing_and_wrong_keys(void **state)
 static void contradictions_name_both_sides(void **state)
 {
     (void)state;
+    const char *factor = "llama.rope.scaling.factor";
+    refused(LM_BAD_FILE, factor, " -4;", (struct file){.key = factor, .f32 = -4});
+    refused(LM_BAD_FILE, factor, " nan;", (struct file){.key = factor, .f32 = NAN});
     refused(LM_BAD_FILE, "llama.vocab_size", "token_embd.weight",
             (struct file){.key = "llama.vocab_size", .u32 = 32000});
     refused(LM_BAD_FILE, "tokenizer.ggml.tokens", "token_embd.weight",
@@ -442,6 +504,8 @@ int main(void)
         cmocka_unit_test(reads_the_keys_of_llama_cpp),
         cmocka_unit_test(optional_keys_have_defaults),
         cmocka_unit_test(scaling_has_three_spellings),
+        cmocka_unit_test(scaling_has_two_names),
+        cmocka_unit_test(lost_scaling_is_noticed),
         cmocka_unit_test(refuses_what_it_cannot_run),
         cmocka_unit_test(refuses_missing_and_wrong_keys),
         cmocka_unit_test(contradictions_name_both_sides),

@@ -486,6 +486,7 @@ struct change {
     uint32_t format; // where not F16, but F32 for norms
     uint64_t n_rows; // 0: as it should be
     const char *extra;
+    uint32_t n_layer; // that the config states; 0: one
 };
 
 static void source_refused(struct change change, lm_status status, const char *words)
@@ -522,6 +523,7 @@ static void source_refused(struct change change, lm_status status, const char *w
     lm_gguf *gguf = lm_gguf_open_memory("some.gguf", file, header_bytes + data_bytes, &err);
     if (!gguf)
         fail_msg("%s", err.message);
+    config.n_layer = change.n_layer ? change.n_layer : 1;
     lm_source *source = lm_source_from_gguf(gguf, &config, &err);
     if (words) {
         assert_null(source);
@@ -548,8 +550,22 @@ static void refuses_files_that_do_not_fit(void **state)
                    "tensor 'output.weight' is missing");
     source_refused((struct change){.name = "blk.0.attn_k.weight", .n_rows = 384}, LM_BAD_FILE,
                    "tensor 'blk.0.attn_k.weight' is 256 x 384");
-    source_refused((struct change){.name = "blk.0.attn_v.weight", .format = 20}, LM_UNSUPPORTED,
-                   "'blk.0.attn_v.weight' has the format IQ4_NL");
+    source_refused((struct change){.name = "blk.0.ffn_down.weight", .n_rows = 512}, LM_BAD_FILE,
+                   "llama.embedding_length and llama.feed_forward_length demand");
+    source_refused((struct change){.name = "blk.0.attn_norm.weight", .missing = true}, LM_BAD_FILE,
+                   "tensor 'blk.0.attn_norm.weight' is missing");
+    source_refused((struct change){.name = "", .n_layer = 2}, LM_BAD_FILE,
+                   "'blk.1.attn_norm.weight' is missing with all of layer 1, which the key "
+                   "'llama.block_count' demands");
+    static const struct {
+        uint32_t format;
+        const char *words;
+    } formats[] = {{16, "the format IQ2_XXS, "}, {20, "the format IQ4_NL, "},
+                   {34, "the format TQ1_0, "},   {39, "the format MXFP4, "},
+                   {20, LM_FORMATS_SUPPORTED},   {15, "the format Q8_K, "}};
+    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
+        source_refused((struct change){.name = "blk.0.attn_v.weight", .format = formats[i].format},
+                       LM_UNSUPPORTED, formats[i].words);
     source_refused((struct change){.name = "blk.0.attn_v.weight", .format = 77}, LM_UNSUPPORTED,
                    "type 77");
     source_refused((struct change){.name = "output_norm.weight", .format = LM_FORMAT_F16},
