@@ -1,0 +1,279 @@
+#!/usr/bin/env python3
+"""Trains the base model.
+
+    python train.py RUN_FOLDER --preset nano [--threads 2] [--steps N] [--name NAME]
+
+Reads the rows of pack.py, writes RUN_FOLDER/NAME: checkpoint.pt, curve.csv, curve.svg, and model.pt
+at the end. Started again with the same arguments it goes on from the checkpoint, and comes to the
+same weights as without the interruption (with the same number of threads on the same machine).
+"""
+
+import argparse
+import csv
+import dataclasses
+import math
+import os
+import pathlib
+import signal
+import time
+
+import numpy as np
+import torch
+
+import measure
+import model as models
+import pack
+import plot
+import tokens
+
+
+@dataclasses.dataclass
+class Plan:
+    """A run, but for where its files are."""
+
+    config: models.Config
+    steps: int
+    tokens_per_step: int
+    lr: float
+    context: int = 1024    # of the first phase; four times that in the second
+    extend_at: float = 0.9  # of the steps, where the second phase begins
+    warm_up: float = 0.025
+    stages: tuple = (0.7, 0.85)  # of the steps, where the rate goes down by sqrt(1/10)
+    weight_decay: float = 0.1
+    betas: tuple = (0.9, 0.95)
+    clip: float = 1.0
+    seed: int = 1
+    rows: str = "ctx"  # names of the packed files: this and the context
+
+    def lr_at(self, step):
+        warm_up = max(round(self.warm_up * self.steps), 1)
+        if step < warm_up:
+            return self.lr * (step + 1) / warm_up
+        stage = sum(step >= round(begin * self.steps) for begin in self.stages)
+        return self.lr * math.sqrt(1 / 10) ** stage
+
+    def extend_step(self):
+        return round(self.extend_at * self.steps)
+
+    def phase(self, step):
+        """(context, RoPE) of a step."""
+        if step < self.extend_step():
+            return self.context, models.ROPE_SHORT
+        return 4 * self.context, models.ROPE_LONG
+
+
+PRESETS = {
+    "tiny": Plan(models.Config(2, 64, 2, 1, 96, head_dim=64), 40, 2048, 3e-3, context=128),
+    "nano": Plan(models.Config(6, 192, 3, 1, 512), 4000, 8192, 3e-3),
+    "mini": Plan(models.Config(10, 320, 5, 1, 896), 12000, 131072, 2e-3),
+}
+
+
+class Data:
+    """Rows of one context, from as many epochs as were packed; mapped, not read."""
+
+    def __init__(self, run, name, context):
+        self.tables = []
+        while (path := pack.path_of(run, name, len(self.tables))).exists():
+            table = np.memmap(path, dtype=np.uint16, mode="r")
+            self.tables.append(table.reshape(-1, context + 1))
+        self.n_rows = sum(map(len, self.tables))
+        self.name = name
+
+    def rows(self, first, count):
+        """i64 [count][context + 1]."""
+        if first + count > self.n_rows:
+            raise SystemExit(
+                f"{self.name}: {self.n_rows} rows are packed and row {first + count} is needed; "
+                "pack.py makes more (--epochs)"
+            )
+        parts = []
+        for table in self.tables:
+            parts.append(table[first : first + count])
+            count -= len(parts[-1])
+            first = max(first - len(table), 0)
+        return torch.from_numpy(np.concatenate(parts).astype(np.int64))
+
+
+class Training:
+    """Everything that a step changes; save() and load() keep all of it."""
+
+    def __init__(self, plan, run, folder, device="cpu"):
+        self.plan, self.folder, self.device = plan, folder, device
+        self.model = models.Model(plan.config, seed=plan.seed).to(device)
+        matrices = [p for p in self.model.parameters() if p.dim() == 2]
+        norms = [p for p in self.model.parameters() if p.dim() == 1]
+        self.optimizer = torch.optim.AdamW(
+            [{"params": matrices, "weight_decay": plan.weight_decay},
+             {"params": norms, "weight_decay": 0.0}],
+            lr=plan.lr, betas=plan.betas, fused=True,
+        )  # fmt: skip
+        self.data = {c: Data(run, f"{plan.rows}{c}", c) for c in (plan.context, 4 * plan.context)}
+        self.step = 0
+        self.curve = []
+        self.loss = self.model.loss
+        self.seconds = 0.0
+
+    def batch(self):
+        context, _ = self.plan.phase(self.step)
+        count = self.plan.tokens_per_step // context
+        begin = 0 if self.step < self.plan.extend_step() else self.plan.extend_step()
+        return self.data[context].rows((self.step - begin) * count, count).to(self.device)
+
+    def set_phase(self):
+        context, rope = self.plan.phase(self.step)
+        self.model.set_rope(context, **rope)
+
+    def train_step(self, micro_tokens):
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.plan.lr_at(self.step)
+        batch = self.batch()
+        n_targets = int((batch[:, 1:] != tokens.PAD).sum())
+        total = 0.0
+        for part in batch.split(max(micro_tokens // (batch.shape[1] - 1), 1)):
+            with torch.autocast(self.device, torch.bfloat16, enabled=self.device == "cuda"):
+                loss = self.loss(part, reduction="sum") / n_targets
+            loss.backward()
+            total += float(loss.detach())
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.plan.clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.step += 1
+        if not math.isfinite(total):
+            raise SystemExit(f"the loss is {total} at step {self.step}")
+        return total
+
+    def save(self):
+        """Whole or not at all: a crash in the middle leaves the checkpoint before."""
+        state = {"plan": dataclasses.asdict(self.plan), "step": self.step, "curve": self.curve,
+                 "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
+                 "rng": torch.get_rng_state(), "seconds": self.seconds}  # fmt: skip
+        part = self.folder / "checkpoint.part"
+        torch.save(state, part)
+        os.replace(part, self.folder / "checkpoint.pt")
+
+    def load(self):
+        path = self.folder / "checkpoint.pt"
+        if not path.exists():
+            return
+        state = torch.load(path, map_location=self.device, weights_only=True)
+        if state["plan"] != dataclasses.asdict(self.plan):
+            raise SystemExit(f"{path} belongs to another plan: {state['plan']}")
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        torch.set_rng_state(state["rng"].cpu())
+        self.step, self.curve = state["step"], state["curve"]
+        self.seconds = state["seconds"]
+
+
+def write_curve(training):
+    if not training.curve:
+        return
+    part = training.folder / "curve.part"
+    with open(part, "w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(training.curve[0]))
+        writer.writeheader()
+        writer.writerows(training.curve)
+    os.replace(part, training.folder / "curve.csv")
+    plot.draw(training.curve, training.folder / "curve.svg", training.folder.name)
+
+
+def save_model(training, path):
+    """What export.py and the measurements read."""
+    torch.save({"config": dataclasses.asdict(training.plan.config),
+                "context": 4 * training.plan.context, "rope": models.ROPE_LONG,
+                "step": training.step, "model": training.model.state_dict()}, path)  # fmt: skip
+
+
+def run_steps(training, args, held_out):
+    """Until the plan's end, args.stop_at or a signal; true when the plan is done."""
+    plan, stopping = training.plan, []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.append(True))
+    saved = time.monotonic()
+    training.set_phase()
+    while training.step < plan.steps and not stopping:
+        if training.step == args.stop_at:
+            break
+        if training.step == plan.extend_step():
+            training.set_phase()
+        start = time.monotonic()
+        lr = plan.lr_at(training.step)
+        loss = training.train_step(args.micro_tokens)
+        seconds = time.monotonic() - start
+        training.seconds += seconds
+        row = {"step": training.step, "tokens": training.step * plan.tokens_per_step,
+               "lr": f"{lr:.3g}", "loss": f"{loss:.4f}", "seconds": f"{seconds:.2f}",
+               "held_out": ""}  # fmt: skip
+        last = training.step == plan.steps
+        if held_out and (training.step % args.measure_every == 0 or last):
+            row["held_out"] = f"{measure.bits_per_byte(training.model, held_out):.4f}"
+        training.curve.append(row)
+        if training.step % args.print_every == 0 or row["held_out"]:
+            print(" ".join(f"{key} {value}" for key, value in row.items()), flush=True)
+        if time.monotonic() - saved > args.save_seconds:
+            training.save()
+            write_curve(training)
+            saved = time.monotonic()
+    training.save()
+    write_curve(training)
+    return training.step == plan.steps
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("run", type=pathlib.Path)
+    parser.add_argument("--preset", choices=PRESETS, default="nano")
+    parser.add_argument("--name", help="of the folder in RUN_FOLDER; default: the preset")
+    parser.add_argument("--steps", type=int, help="instead of the preset's")
+    parser.add_argument("--lr", type=float, help="instead of the preset's")
+    parser.add_argument("--tokens-per-step", type=int, help="instead of the preset's")
+    parser.add_argument("--extend-at", type=float, help="share of the steps; 1: no second phase")
+    parser.add_argument("--rows", help="prefix of the packed files, for the ablations")
+    parser.add_argument("--shape", help="n_layer,n_embd,n_head,n_head_kv,n_ff instead")
+    parser.add_argument("--seed", type=int, help="instead of the preset's")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--micro-tokens", type=int, default=4096, help="of one pass")
+    parser.add_argument("--stop-at", type=int, default=-1, help="stop behind this step")
+    parser.add_argument("--save-seconds", type=float, default=300)
+    parser.add_argument("--measure-every", type=int, default=200)
+    parser.add_argument("--measure-windows", type=int, default=100, help="about as many windows")
+    parser.add_argument("--print-every", type=int, default=10)
+    return parser.parse_args()
+
+
+def plan_of(args):
+    plan = PRESETS[args.preset]
+    for field in ("steps", "lr", "tokens_per_step", "extend_at", "rows", "seed"):
+        if getattr(args, field) is not None:
+            plan = dataclasses.replace(plan, **{field: getattr(args, field)})
+    if args.shape:
+        config = models.Config(*map(int, args.shape.split(",")))
+        plan = dataclasses.replace(plan, config=config)
+    return plan
+
+
+def main():
+    args = arguments()
+    torch.set_num_threads(args.threads)
+    plan = plan_of(args)
+    folder = args.run / (args.name or args.preset)
+    folder.mkdir(parents=True, exist_ok=True)
+    training = Training(plan, args.run, folder, args.device)
+    training.load()
+    print(f"{plan.config.n_parameters():,} parameters, step {training.step} of {plan.steps}, "
+          f"{plan.steps * plan.tokens_per_step / 1e6:.1f} M tokens", flush=True)  # fmt: skip
+    if args.compile:
+        training.loss = torch.compile(training.loss)
+    held_out = None
+    if args.measure_windows:
+        tokenizer = tokens.load(args.run)
+        held_out = measure.held_out_windows(args.run, tokenizer, args.measure_windows)
+    if run_steps(training, args, held_out):
+        save_model(training, folder / "model.pt")
+
+
+if __name__ == "__main__":
+    main()
