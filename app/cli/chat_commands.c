@@ -162,11 +162,13 @@ static bool unknown(const char *name, lm_error *err)
     for (size_t i = 0; i < N_COMMANDS; i++)
         names[i] = commands[i].name;
     const char *nearest = cli_nearest(name, names, N_COMMANDS);
+    if (nearest)
+        return lm_fail(err, LM_BAD_ARGUMENT, "there is no command '/%.40s'; did you mean '/%s'?",
+                       name, nearest);
     return lm_fail(err, LM_BAD_ARGUMENT,
-                   "there is no command '/%.40s'%s%s%s; see /help, and // begins a message with a "
-                   "slash",
-                   name, nearest ? "; did you mean '/" : "", nearest ? nearest : "",
-                   nearest ? "'?" : "");
+                   "there is no command '/%.40s'; see /help, or begin the message with // where it "
+                   "is one",
+                   name);
 }
 
 // `line` is a copy that may be cut up.

@@ -27,13 +27,16 @@
 #define PASTE_OFF "\033[?2004l"
 #define PASTE_END L"\033[201~"
 
+#define CURSOR_UP   "\033[A"
+#define CLEAR_BELOW "\r\033[J"
+
 struct cli_line_editor {
     EditLine *el;            // owned
     History *history;        // owned
     FILE *shown;             // borrowed
     const char *prompt;      // borrowed, while a line is read
     char history_path[4096]; // "" where none is kept
-    bool marks_pastes;       // the terminal can
+    bool marks_pastes;       // the terminal can, as it can clear and move the cursor
     bool had_text;           // where Ctrl-C interrupted a line
 };
 
@@ -58,9 +61,18 @@ static void wake(int number)
 }
 
 // The window has another size, or the program was in the background and the shell has used the
-// terminal: both are made good in either case.
+// terminal: both are made good in either case. libedit draws anew where the cursor is, so that has
+// to be the beginning of the text.
 static void restore(EditLine *el)
 {
+    cli_line_editor *editor = editor_of(el);
+    const LineInfoW *line = el_wline(el);
+    for (const wchar_t *at = line->buffer; editor->marks_pastes && at < line->cursor; at++)
+        if (*at == L'\n')
+            fputs(CURSOR_UP, editor->shown);
+    if (editor->marks_pastes)
+        fputs(CLEAR_BELOW, editor->shown);
+    fflush(editor->shown);
     el_resize(el);
     el_set(el, EL_PREP_TERM, 0);
     el_set(el, EL_PREP_TERM, 1);
