@@ -84,6 +84,7 @@ enum line { READ, END, BROKEN_OFF, FAILED };
 static enum line read_script(cli_chat_input *input, lm_text *line, lm_error *err)
 {
     int c;
+    cli_interrupt_end(); // a script that waits for more is no reason to wait
     input->line.size = 0;
     errno = 0;
     while ((c = getc(stdin)) != EOF && c != '\n') {
@@ -92,10 +93,7 @@ static enum line read_script(cli_chat_input *input, lm_text *line, lm_error *err
             return FAILED;
     }
     if (c == EOF && ferror(stdin)) {
-        if (cli_interrupted())
-            lm_fail(err, LM_CANCELLED, "interrupted");
-        else
-            lm_fail(err, LM_BAD_FILE, "cannot read standard input: %s", strerror(errno));
+        lm_fail(err, LM_BAD_FILE, "cannot read standard input: %s", strerror(errno));
         return FAILED;
     }
     if (c == EOF && input->line.size == 0)

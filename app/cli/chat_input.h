@@ -21,7 +21,7 @@ typedef enum cli_message {
     CLI_MESSAGE_READ,
     CLI_MESSAGE_COMMAND, // the same, of one line that begins with a single slash
     CLI_MESSAGE_END,
-    CLI_MESSAGE_FAILED, // as `err` says; LM_CANCELLED after Ctrl-C on a script
+    CLI_MESSAGE_FAILED, // as `err` says
 } cli_message;
 
 // Fails with LM_NO_MEMORY or LM_UNSUPPORTED.
@@ -31,7 +31,8 @@ cli_chat_input *cli_chat_input_create(bool is_terminal, lm_error *err);
 void cli_chat_input_destroy(cli_chat_input **input);
 
 // Reads the next message. Of two slashes at its beginning one is taken away. On a terminal it fails
-// only where memory is short: Ctrl-C gives up what was typed and asks anew.
+// only where memory is short: Ctrl-C gives up what was typed and asks anew. While a script is read,
+// Ctrl-C kills.
 cli_message cli_chat_input_next(cli_chat_input *input, lm_text *text, lm_error *err);
 
 // The line on which the last message began, from 1.

@@ -89,8 +89,6 @@ static bool take_one(cli_chat *chat, cli_exit *code)
         *code = CLI_INTERRUPTED;
         return false;
     }
-    if (!chat->is_terminal)
-        cli_interrupt_begin_line();
     switch (cli_chat_input_next(chat->input, &text, &err)) {
     case CLI_MESSAGE_READ:
         ok = cli_chat_turn(chat, &text, &err);

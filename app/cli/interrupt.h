@@ -14,7 +14,7 @@ void cli_interrupt_begin(void);
 // conversation: the third one kills.
 void cli_interrupt_begin_answer(void);
 
-// The same while a line is read: none kills, and a read that waits returns with EINTR.
+// The same while a line is edited: none kills, and a call that waits returns with EINTR.
 void cli_interrupt_begin_line(void);
 
 // From here on SIGINT kills again, for a command that waits for more input.

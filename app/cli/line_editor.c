@@ -10,6 +10,7 @@
 #include <histedit.h>
 #include <langinfo.h>
 #include <locale.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -79,6 +80,10 @@ static void restore(EditLine *el)
     el_set(el, EL_REFRESH);
 }
 
+// A Ctrl-C that arrives just before the wait does not end it, so the flag is looked at now and
+// then.
+#define LOOK_MS 100
+
 // libedit's own reader needs two Ctrl-C to give up, hence this one. Returns 1, 0 at the end of the
 // input, or -1.
 static int read_char(EditLine *el, wchar_t *character)
@@ -86,18 +91,22 @@ static int read_char(EditLine *el, wchar_t *character)
     mbstate_t state = {0};
     for (;;) {
         char byte;
-        const ssize_t n = read(STDIN_FILENO, &byte, 1);
-        if (n < 0 && errno == EINTR && !cli_interrupted()) {
-            restore(el);
-            continue;
-        }
-        if (n < 0) {
+        struct pollfd ready = {.fd = STDIN_FILENO, .events = POLLIN};
+        const int n_ready = poll(&ready, 1, LOOK_MS);
+        if (cli_interrupted()) {
             const LineInfoW *line = el_wline(el);
             editor_of(el)->had_text = line->lastchar > line->buffer;
             return -1;
         }
-        if (n == 0)
-            return 0;
+        if (n_ready < 0 && errno == EINTR)
+            restore(el);
+        else if (n_ready < 0)
+            return -1;
+        if (n_ready <= 0)
+            continue;
+        const ssize_t n = read(STDIN_FILENO, &byte, 1);
+        if (n <= 0)
+            return 0; // a terminal that is gone fails
         const size_t size = mbrtowc(character, &byte, 1, &state);
         if (size == (size_t)-2) // begins a character
             continue;

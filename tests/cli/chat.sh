@@ -1,0 +1,146 @@
+# `chat` without a terminal: a script on standard input. The model is random, so nothing is asked of
+# the answers but how they belong together.
+. "$(dirname "$0")/support/check.sh"
+exec </dev/null
+need_device
+need_model
+cp "$shape" "$dir/tiny-instruct.json" # the name makes it an instruct model
+instruct=$dir/tiny-instruct.gguf
+gives 0 synth "$dir/tiny-instruct.json" --format F16 -o "$instruct" || exit 1
+
+# talk CODE SCRIPT ARGS...: a chat of few words; %b reads the \n of SCRIPT.
+talk() {
+    talk_code=$1
+    printf '%b' "$2" >"$dir/script"
+    shift 2
+    gives "$talk_code" chat -m "$instruct" -n 10 --ignore-end --system Brief. "$@" <"$dir/script"
+}
+
+# field NAME N: of the Nth JSON line of $out.
+field() {
+    sed -n "$2p" "$out" | sed "s/.*\"$1\":\(\[[^]]*\]\|[^,]*\),.*/\1/"
+}
+
+refuses 1 "--any-model chats with it all the same" chat -m "$model" x
+says "$err" "is a base model" "a base model"
+gives 0 chat -m "$model" --any-model --ignore-end -n 2 x
+[ -s "$out" ] || fail "--any-model: no answer"
+refuses 2 "exclude each other" chat --system a --system-file b
+refuses 2 "the message is empty" chat ''
+refuses 1 "no-such-file" chat -m "$instruct" --system-file "$dir/no-such-file" x
+refuses 1 "no-such-file" chat -m "$instruct" --load "$dir/no-such-file" x
+
+# ---- turns: what was said before counts, and is not evaluated again
+talk 0 'one\n\ntwo\n' --json
+[ "$(wc -l <"$out")" -eq 2 ] || fail "two messages: not two lines of JSON"
+one=$(field tokens 1)
+two=$(field tokens 2)
+[ "$(field reused_tokens 1)" -eq 0 ] || fail "the first turn reused $(field reused_tokens 1) tokens"
+[ "$(field reused_tokens 2)" -ge "$(field prompt_tokens 1)" ] ||
+    fail "the second turn reused $(field reused_tokens 2) of $(field prompt_tokens 1) tokens and more"
+[ "$(field prompt_tokens 2)" -gt "$(field prompt_tokens 1)" ] || fail "the second prompt is no longer"
+talk 0 'two\n' --json
+[ "$(field tokens 1)" != "$two" ] || fail "what was said before does not count"
+talk 0 'x\n/reset\none\n' --json
+[ "$(field tokens 2)" = "$one" ] || fail "/reset leaves something"
+says "$err" "a new chat" "/reset"
+talk 0 '/system Other.\none\n/exit\nnever\n' --json
+[ "$(wc -l <"$out")" -eq 1 ] || fail "/exit did not end the chat"
+[ "$(field tokens 1)" != "$one" ] || fail "/system changes nothing"
+talk 0 '/system Brief.\none\n' --json --system Other.
+[ "$(field tokens 1)" = "$one" ] || fail "/system and --system differ"
+printf 'Brief.' >"$dir/system"
+printf 'one' >"$dir/script"
+gives 0 chat -m "$instruct" -n 10 --ignore-end --system-file "$dir/system" --json --logprobs 2 <"$dir/script"
+[ "$(field tokens 1)" = "$one" ] || fail "--system-file and --system differ"
+[ "$(grep -o '"top":' "$out" | wc -l)" -eq 10 ] || fail "--logprobs: not 10 lists"
+
+# ---- messages of several lines, and of a slash
+talk 0 '"""\na\\\n\n/exit\n"""\r\n'
+cp "$out" "$dir/block"
+gives 0 chat -m "$instruct" -n 10 --ignore-end --system Brief. "$(printf 'a\\\n\n/exit')"
+same "$dir/block" "$out" "a block and an argument"
+talk 0 'a\\\nb\r\n' # the shell's %b makes one backslash of two
+cp "$out" "$dir/joined"
+talk 0 '"""\na\nb\n"""'
+same "$dir/joined" "$out" "a backslash and a block"
+talk 0 '//exit\n'
+cp "$out" "$dir/slash"
+gives 0 chat -m "$instruct" -n 10 --ignore-end --system Brief. /exit
+same "$dir/slash" "$out" "// and an argument with a slash"
+talk 1 '"""\na\n'
+says "$err" 'line 1: the message that """ begins has no end' "a block without an end"
+
+# ---- commands that are wrong end a script, and say where
+talk 1 'one\n/sav x\nnever\n'
+says "$err" "line 2: there is no command '/sav'; did you mean '/save'?" "/sav"
+talk 1 '/frobnicate\n'
+says "$err" "there is no command '/frobnicate'; see /help" "/frobnicate"
+talk 1 '/save\n'
+says "$err" "/save needs a FILE" "/save"
+talk 1 '/exit now\n'
+says "$err" "/exit has no use for 'now'" "/exit now"
+talk 1 "/save $dir/s\n"
+says "$err" "nothing to save yet" "/save at the beginning"
+talk 1 '/regen\n'
+says "$err" "no answer yet" "/regen at the beginning"
+
+# ---- /regen: the next seed; without drawing there is nothing to draw again
+talk 0 'one\n/regen\n' --json
+[ "$(wc -l <"$out")" -eq 1 ] || fail "/regen with temperature 0: another answer"
+says "$err" "would be the same" "/regen with temperature 0"
+talk 0 'one\n/regen\ntwo\n' --json --temp 1 --seed 5
+first=$(field tokens 1)
+again=$(field tokens 2)
+[ "$first" != "$again" ] || fail "/regen: the same answer"
+after=$(field tokens 3)
+talk 0 'one\ntwo\n' --json --temp 1 --seed 6
+[ "$(field tokens 1)" = "$again" ] || fail "/regen is not what the next seed gives"
+[ "$(field tokens 2)" != "$after" ] || fail "the seed of /regen stays"
+
+# ---- /save and /load
+talk 0 "one\n/save $dir/s\ntwo\n" --json
+two=$(field tokens 2)
+talk 0 'two\n' --load "$dir/s" --json
+[ "$(field tokens 1)" = "$two" ] || fail "a loaded chat goes on in another way"
+[ "$(field reused_tokens 1)" -gt 20 ] || fail "a loaded chat is evaluated again"
+talk 0 "x\n/load $dir/s\ntwo\n" --json --system Other.
+[ "$(field tokens 2)" = "$two" ] || fail "/load in a chat goes on in another way"
+head -c 2000 "$dir/s" >"$dir/cut"
+talk 1 "one\n/load $dir/cut\nnever\n" --json
+[ "$(wc -l <"$out")" -eq 1 ] || fail "a script goes on after a file that is cut"
+says "$err" "line 2: " "a file that is cut"
+says "$err" "$dir/cut" "a file that is cut"
+gives 0 synth "$dir/tiny-instruct.json" --format Q8_0 -o "$dir/other-instruct.gguf"
+gives 1 chat -m "$dir/other-instruct.gguf" --load "$dir/s" x
+says "$err" "$dir/s" "the session of another model"
+[ -s "$out" ] && fail "the session of another model was taken"
+gives 1 chat -m "$instruct" --kv f32 --load "$dir/s" x
+[ -s "$out" ] && fail "a session with another KV cache was taken"
+
+# ---- the context: nothing is left out unless somebody agreed
+long=$(printf '%040d' 0)
+talk 1 "$long\nsecond\n$long$long\nnever\n" -c 230
+says "$err" "line 3: the chat has " "a chat that is too long"
+says "$err" "the context 230" "a chat that is too long"
+says "$err" "--drop-oldest" "a chat that is too long"
+says "$err" "'0000000000000000000000000000000000000000'" "a chat that is too long"
+talk 0 "$long\nsecond\n$long$long\n" -c 230 --drop-oldest --json
+[ "$(wc -l <"$out")" -eq 3 ] || fail "--drop-oldest: not three answers"
+says "$err" "left out is the" "--drop-oldest"
+talk 1 "$long$long$long$long$long$long\n" -c 230
+says "$err" "the message alone has" "a message that is too long"
+gives 0 chat -m "$instruct" --ignore-end --system Brief. -c 60 x
+says "$err" "the context of 60 tokens is full" "a full context"
+
+# ---- Ctrl-C ends a script as it ends any program
+n_checks=$((n_checks + 1))
+for seconds in 1 5 40; do
+    timeout --foreground -s INT --preserve-status "$seconds" "$lemnos" chat -m "$instruct" \
+        --ignore-end -n 100000 x >"$out" 2>"$err"
+    code=$?
+    [ "$code" -eq 130 ] && [ -s "$out" ] && break
+done
+[ "$code" -eq 130 ] || fail "Ctrl-C: exit code $code"
+
+finish
