@@ -245,7 +245,7 @@ static bool next_line(struct work *w, bool *end, lm_error *err)
     if (on_terminal)
         cli_interrupt_end();
     else
-        cli_interrupt_begin();
+        cli_interrupt_ignore();
     return cli_input_next_line(&w->line, end, err);
 }
 

@@ -50,6 +50,11 @@ void cli_interrupt_end(void)
     signal(SIGINT, SIG_DFL);
 }
 
+void cli_interrupt_ignore(void)
+{
+    signal(SIGINT, SIG_IGN);
+}
+
 bool cli_interrupted(void)
 {
     return atomic_load(&interrupted);

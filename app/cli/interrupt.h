@@ -20,6 +20,10 @@ void cli_interrupt_begin_line(void);
 // From here on SIGINT kills again, for a command that waits for more input.
 void cli_interrupt_end(void);
 
+// From here on SIGINT does nothing, for a command that waits for somebody who interrupts answers
+// and may come too late.
+void cli_interrupt_ignore(void);
+
 // True once SIGINT has arrived since the last begin.
 bool cli_interrupted(void);
 
