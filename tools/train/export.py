@@ -82,9 +82,8 @@ def add_vocabulary(writer, path, n_rows):
     writer.add_bos_token_id(tokens.BOS)
     writer.add_eos_token_id(tokens.EOS)
     writer.add_pad_token_id(tokens.PAD)
-    writer.add_fim_pre_token_id(tokens.BEGIN)
-    writer.add_fim_suf_token_id(tokens.HOLE)
-    writer.add_fim_mid_token_id(tokens.END)
+    for role, token in (("pre", tokens.BEGIN), ("suf", tokens.HOLE), ("mid", tokens.END)):
+        writer.add_uint32(f"tokenizer.ggml.fim_{role}_token_id", token)
     writer.add_add_bos_token(True)
     writer.add_add_eos_token(False)
 

@@ -1,7 +1,7 @@
 """Bits per byte on the held-out packages.
 
 Windows of 1,024 tokens, BOS in each, every 512 tokens; of a window the tokens that the window before
-did not score count. Documents are the streams of pack.py, without marks.
+did not score count. Documents are the sections of pack.py, without marks.
 """
 
 import numpy as np
@@ -27,7 +27,8 @@ def windows(ids):
 def held_out_windows(run, tokenizer, about=None):
     """[(token ids, n_scored, bytes scored)] of the held-out text: all windows, or about as many."""
     chosen = []
-    for text in pack.streams(tokens.read_records(run / "corpus/held_out.jsonl")):
+    for section in pack.streams(tokens.read_records(run / "corpus/held_out.jsonl")):
+        text = section.text
         encoding = tokenizer.encode(text)
         offsets, at = encoding.offsets, 0
         for window, n_scored in windows(np.array(encoding.ids, dtype=np.uint16)):

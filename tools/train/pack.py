@@ -1,16 +1,19 @@
 #!/usr/bin/env python3
-"""Packs the corpus into rows of tokens for training: one file of uint16 an epoch.
+"""Packs the corpus into rows of tokens for training: files of uint16.
 
-    python pack.py RUN_FOLDER --context 1024 --epochs 3
+    python pack.py RUN_FOLDER --context 1024 --files 4 --parts 4
 
 A document is a piece of a package's files in dependency order, each file behind a comment with its
 path, at most a row long. Half of the documents become fill-in-the-middle (prefix, suffix, middle, as
-in section 3.1.2 of the paper) before they are packed into rows. Every epoch cuts anew.
+in section 3.1.2 of the paper) before they are packed into rows. File n holds the part n % PARTS of
+the corpus, so PARTS files are an epoch; every epoch cuts anew.
 """
 
 import argparse
+import collections
 import json
 import pathlib
+import zlib
 
 import numpy as np
 
@@ -18,25 +21,37 @@ import tokens
 
 AFTER_FILE = "\n\n\n"  # as Lemnos puts a repository together, tokenizer/prompt_code.c
 FIM_EXTRA = 20         # tokens that the marks and the cuts may add to a document
+SECTION_CHARS = 100_000
+
+# ends: whether a group ends with it.
+Section = collections.namedtuple("Section", "name text ends")
 
 
 def streams(records, rng=None):
-    """The text of each group of files that depend on each other; shuffled where rng is given."""
+    """Sections of the groups of files that depend on each other, at least SECTION_CHARS long and
+    cut between files; where rng is given, the files of a group are shuffled."""
     groups = {}
     for record in records:
         groups.setdefault((record["package"], record["group"]), []).append(record)
-    for group in groups.values():
+    for (package, group), files in groups.items():
         if rng is not None:
-            rng.shuffle(group)
-        files = [f"# {r['path']}\n{r['text'].rstrip()}{AFTER_FILE}" for r in group]
-        yield "".join(files)
+            rng.shuffle(files)
+        section, size = [], 0
+        for record in files:
+            section.append(f"# {record['path']}\n{record['text'].rstrip()}{AFTER_FILE}")
+            size += len(section[-1])
+            if size >= SECTION_CHARS and record is not files[-1]:
+                yield Section(f"{package} {group} {record['path']}", "".join(section), False)
+                section, size = [], 0
+        yield Section(f"{package} {group}", "".join(section), True)
 
 
 class Stream:
-    """One text with its tokens and where its lines begin in both."""
+    """One section with its tokens and where its lines begin in text and tokens."""
 
-    def __init__(self, tokenizer, newline, text):
-        self.text = text
+    def __init__(self, tokenizer, newline, section):
+        text = self.text = section.text
+        self.ends = section.ends
         self.ids = np.array(tokenizer.encode(text).ids, dtype=np.uint16)
         # Every newline is a token of its own, so lines are found alike in both.
         self.line_tokens = np.append(0, np.flatnonzero(self.ids == newline) + 1)
@@ -90,7 +105,7 @@ def documents(stream, context, fim_rate, rng):
             yield "fim", (text[:a], text[b:], text[a:b])
         else:
             ids = stream.ids[stream.line_tokens[first] : end_token].tolist()
-            at_end = [tokens.EOS] if end_token == len(stream.ids) else []
+            at_end = [tokens.EOS] if stream.ends and end_token == len(stream.ids) else []
             yield "plain", [tokens.BOS] + ids + at_end
 
 
@@ -138,49 +153,60 @@ class Rows:
         return table[rng.permutation(len(table))]
 
 
-def pack(tokenizer, texts, context, fim_rate, rng):
+def pack(tokenizer, sections, context, fim_rate, rng):
     """u16 [n_rows][context + 1], padded with PAD behind the documents of a row."""
     newline = tokenizer.encode("\n").ids[0]
     rows, plain, fim = Rows(context + 1), [], []
-    for text in texts:
-        stream = Stream(tokenizer, newline, text)
+    for section in sections:
+        stream = Stream(tokenizer, newline, section)
         for kind, what in documents(stream, context, fim_rate, rng):
             (plain if kind == "plain" else fim).append(what)
     plain += encode_fim(tokenizer, fim, context + 1)
-    for index in rng.permutation(len(plain)):
+    # The longest first leaves the least padding; array() shuffles the rows.
+    for index in sorted(rng.permutation(len(plain)), key=lambda i: -len(plain[i])):
         rows.add(plain[index])
     return rows.array(rng)
 
 
-def path_of(run, name, epoch):
-    return run / "packed" / f"{name}-epoch{epoch}.u16"
+def path_of(run, name, number):
+    return run / "packed" / f"{name}-{number}.u16"
+
+
+def part_of(sections, part, parts):
+    return [s for s in sections if zlib.crc32(s.name.encode()) % parts == part]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", type=pathlib.Path)
     parser.add_argument("--context", type=int, default=1024)
-    parser.add_argument("--epochs", type=int, default=2)
-    parser.add_argument("--first-epoch", type=int, default=0)
+    parser.add_argument("--parts", type=int, default=4)
+    parser.add_argument("--first", type=int, default=0, help="number of the first file")
+    parser.add_argument("--files", type=int, default=4)
     parser.add_argument("--fim-rate", type=float, default=0.5)
     parser.add_argument("--shuffle-files", action="store_true", help="for the ablation")
-    parser.add_argument("--name", help="of the files; default: ctxN")
+    parser.add_argument("--name", default="ctx", help="of the files, before the context")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
-    name = args.name or f"ctx{args.context}"
+    name = f"{args.name}{args.context}"
     tokenizer = tokens.load(args.run)
     records = list(tokens.read_records(args.run / "corpus/train.jsonl"))
+    order = np.random.default_rng(args.seed) if args.shuffle_files else None
+    sections = list(streams(records, order))
     (args.run / "packed").mkdir(exist_ok=True)
-    for epoch in range(args.first_epoch, args.first_epoch + args.epochs):
-        rng = np.random.default_rng([args.seed, args.context, epoch])
-        texts = streams(records, rng if args.shuffle_files else None)
-        table = pack(tokenizer, texts, args.context, args.fim_rate, rng)
-        table.tofile(path_of(args.run, name, epoch))
+    for number in range(args.first, args.first + args.files):
+        rng = np.random.default_rng([args.seed, args.context, number])
+        part = part_of(sections, number % args.parts, args.parts)
+        table = pack(tokenizer, part, args.context, args.fim_rate, rng)
+        path = path_of(args.run, name, number)
+        table.tofile(path.with_suffix(".part"))
+        path.with_suffix(".part").rename(path)
         n_pad = int((table == tokens.PAD).sum())
         report = {"rows": len(table), "context": args.context, "tokens": table.size - n_pad,
-                  "padding": n_pad, "fim_rate": args.fim_rate, "seed": args.seed}  # fmt: skip
-        path_of(args.run, name, epoch).with_suffix(".json").write_text(json.dumps(report) + "\n")
-        print(f"{name} epoch {epoch}: {json.dumps(report)}", flush=True)
+                  "padding": n_pad, "fim_rate": args.fim_rate, "seed": args.seed,
+                  "parts": args.parts}  # fmt: skip
+        path.with_suffix(".json").write_text(json.dumps(report) + "\n")
+        print(f"{path.name}: {json.dumps(report)}", flush=True)
 
 
 if __name__ == "__main__":

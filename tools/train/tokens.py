@@ -81,10 +81,10 @@ def main():
     records = read_records(args.run / "corpus/train.jsonl")
     tokenizer = learn(record["text"] for record in records if is_sampled(record))
     tokenizer.save(str(args.run / "tokenizer.json"))
-    held_out = [record["text"] for record in read_records(args.run / "corpus/held_out.jsonl")]
+    held_out = [r["text"] for r in read_records(args.run / "corpus/held_out.jsonl")][::10]
     n_tokens = sum(len(encoding.ids) for encoding in tokenizer.encode_batch(held_out))
     n_bytes = sum(len(text.encode()) for text in held_out)
-    print(f"{n_bytes / n_tokens:.3f} bytes a token on {n_bytes / 1e6:.1f} MB held out")
+    print(f"{n_bytes / n_tokens:.3f} bytes a token on {n_bytes / 1e6:.1f} MB of held-out text")
 
 
 if __name__ == "__main__":

@@ -64,28 +64,38 @@ class Plan:
 
 PRESETS = {
     "tiny": Plan(models.Config(2, 64, 2, 1, 96, head_dim=64), 40, 2048, 3e-3, context=128),
-    "nano": Plan(models.Config(6, 192, 3, 1, 512), 4000, 8192, 3e-3),
+    "nano": Plan(models.Config(4, 256, 4, 2, 672), 4000, 8192, 3e-3),
     "mini": Plan(models.Config(10, 320, 5, 1, 896), 12000, 131072, 2e-3),
 }
 
 
+class MissingRows(Exception):
+    pass
+
+
 class Data:
-    """Rows of one context, from as many epochs as were packed; mapped, not read."""
+    """Rows of one context, from as many files as were packed; mapped, not read."""
 
     def __init__(self, run, name, context):
+        self.run, self.name, self.context = run, name, context
         self.tables = []
-        while (path := pack.path_of(run, name, len(self.tables))).exists():
-            table = np.memmap(path, dtype=np.uint16, mode="r")
-            self.tables.append(table.reshape(-1, context + 1))
-        self.n_rows = sum(map(len, self.tables))
-        self.name = name
+        self.n_rows = 0
+
+    def look(self):
+        """Takes up the files that were packed since."""
+        while (path := pack.path_of(self.run, self.name, len(self.tables))).exists():
+            table = np.memmap(path, dtype=np.uint16, mode="r").reshape(-1, self.context + 1)
+            self.tables.append(table)
+            self.n_rows += len(table)
 
     def rows(self, first, count):
         """i64 [count][context + 1]."""
         if first + count > self.n_rows:
-            raise SystemExit(
+            self.look()
+        if first + count > self.n_rows:
+            raise MissingRows(
                 f"{self.name}: {self.n_rows} rows are packed and row {first + count} is needed; "
-                "pack.py makes more (--epochs)"
+                "make more with pack.py and start again"
             )
         parts = []
         for table in self.tables:
@@ -122,7 +132,7 @@ class Training:
 
     def set_phase(self):
         context, rope = self.plan.phase(self.step)
-        self.model.set_rope(context, **rope)
+        self.model.set_rope(max(context, measure.WINDOW), **rope)
 
     def train_step(self, micro_tokens):
         for group in self.optimizer.param_groups:
@@ -271,8 +281,13 @@ def main():
     if args.measure_windows:
         tokenizer = tokens.load(args.run)
         held_out = measure.held_out_windows(args.run, tokenizer, args.measure_windows)
-    if run_steps(training, args, held_out):
-        save_model(training, folder / "model.pt")
+    try:
+        if run_steps(training, args, held_out):
+            save_model(training, folder / "model.pt")
+    except MissingRows as missing:
+        training.save()
+        write_curve(training)
+        raise SystemExit(str(missing)) from None
 
 
 if __name__ == "__main__":
