@@ -161,7 +161,7 @@ static void agrees_with_the_logits_of_a_session(void **state)
 static void begins_anywhere(void **state)
 {
     const struct fixture *f = *state;
-    const uint32_t firsts[] = {1, 15, 16, 127, 128, 140, 255, 256, N_TOKENS - 1};
+    const uint32_t firsts[] = {15, 128, 140, N_TOKENS - 1};
     lm_session *session = model_session(f->model, 0, LM_KV_F16);
     float *all = score(f, session, 0);
     for (size_t i = 0; i < sizeof firsts / sizeof *firsts; i++) {
@@ -198,7 +198,7 @@ static void takes_what_it_says_and_gives_it_back(void **state)
 static void stops_when_told_to(void **state)
 {
     const struct fixture *f = *state;
-    const uint32_t at[] = {3, 15, 127, 130, 270};
+    const uint32_t at[] = {15, 130, 270};
     lm_session *session = model_session(f->model, 0, LM_KV_F16);
     float *all = score(f, session, 0);
     const uint64_t before = lm_device_memory_used(f->device);
