@@ -12,7 +12,7 @@
 
 #include "interface/attention.h"
 
-layout(constant_id = ATTENTION_KV_F32) const bool KV_F32 = false;
+layout(constant_id = ATTENTION_KV_TYPE) const uint KV_TYPE = KV_TYPE_F16;
 layout(constant_id = ATTENTION_HEAD_DIM) const uint HEAD_DIM = 128;
 layout(constant_id = ATTENTION_ROWS) const uint ROWS = 1;
 layout(constant_id = ATTENTION_KEYS) const uint KEYS = 4;
@@ -103,6 +103,7 @@ void find_rows(tile_range t)
 // (1) weights = q k^T * scale for a block of keys, NEVER where a row may not see a key.
 void score_keys(tile_range t, uint block)
 {
+    const kv_shape kv = kv_shape(args.n_head_kv, args.n_ctx, CHUNKS);
     const uint me = gl_LocalInvocationID.x;
     [[unroll]] for (uint j = 0; j < KEYS; j++) {
         const uint key = block + j * GROUP_SIZE + me;
@@ -112,7 +113,7 @@ void score_keys(tile_range t, uint block)
             score[r] = 0.0;
         [[dont_unroll]] for (uint c = 0; c < CHUNKS; c++) {
             vec4 low, high;
-            load_chunk(args.k, k_chunk_at(t.head_kv, safe_key, c, CHUNKS, args.n_ctx), low, high);
+            load_k(kv, args.k, t.head_kv, safe_key, c, low, high);
             [[unroll]] for (uint r = 0; r < ROWS; r++) {
                 const uint q = row_query[r] + c * 2;
                 score[r] += dot(low, queries.at[q]) + dot(high, queries.at[q + 1]);
@@ -156,10 +157,11 @@ void sum_values(tile_range t, uint block, uint chunk, uint row_part, uint key_pa
         low_sums[i] *= by;
         high_sums[i] *= by;
     }
+    const kv_shape kv = kv_shape(args.n_head_kv, args.n_ctx, CHUNKS);
     const uint n_here = min(BLOCK_KEYS, t.key_end - block);
     for (uint i = key_part; i < n_here; i += KEY_PARTS) {
         vec4 low, high;
-        load_chunk(args.v, v_chunk_at(t.head_kv, block + i, chunk, CHUNKS, args.n_ctx), low, high);
+        load_v(kv, args.v, t.head_kv, block + i, chunk, low, high);
         [[unroll]] for (uint r = 0; r < PART_ROWS; r++) {
             const uint row = min(row_part * PART_ROWS + r, ROWS - 1);
             const float weight = weights[row * BLOCK_KEYS + i];

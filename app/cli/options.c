@@ -126,7 +126,8 @@ static const struct option table[] = {
      AT(fill_tokens), 1, 1048575, CLI_RUN},
     {0, "ignore-end", NULL, "go on after an end token, for benchmarks", FLAG, AT(ignore_end), 0, 0,
      GENERATE},
-    {0, "kv", "f16|f32", "precision of the KV cache (default f16)", KV, AT(kv), 0, 0, ON_DEVICE},
+    {0, "kv", "f16|f32|q8_0", "precision of the KV cache (default f16)", KV, AT(kv), 0, 0,
+     ON_DEVICE},
     {0, "device", "DEVICE", "a UUID or a part of a name from 'lemnos devices'", TEXT, AT(device), 0,
      0, ON_DEVICE},
     {0, "validation", NULL, "run under the Vulkan validation layer (slow)", FLAG, AT(validation), 0,
@@ -241,10 +242,8 @@ static bool add_bias(cli_options *options, const struct option *opt, const char 
 
 static bool set_kv(const char *value, lm_kv_type *kv, lm_error *err)
 {
-    if (strcmp(value, "f16") != 0 && strcmp(value, "f32") != 0)
-        return lm_fail(err, LM_BAD_ARGUMENT, "--kv '%s' is neither f16 nor f32", value);
-    *kv = strcmp(value, "f32") == 0 ? LM_KV_F32 : LM_KV_F16;
-    return true;
+    return lm_kv_type_parse(value, kv) ||
+           lm_fail(err, LM_BAD_ARGUMENT, "--kv '%s' is unknown; known are " LM_KV_TYPES, value);
 }
 
 static bool set_shape(const char *value, lm_infill_shape *shape, lm_error *err)

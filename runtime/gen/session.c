@@ -307,14 +307,11 @@ bool lm_session_sync(lm_session *it, const lm_token *tokens, size_t n_tokens, lm
     return true;
 }
 
-// Random values everywhere in K and V: whole buffers, so that nothing depends on the layout.
+// Random values everywhere in K and V.
 static void record_fill(lm_session *it, lm_recording *recording)
 {
     for (uint32_t i = 0; i < it->model->config.n_layer; i++) {
-        const lm_kv_layer *layer = &it->kv[i];
-        const uint64_t bytes = lm_kv_layer_bytes(layer);
-        lm_op_copy(recording, &(lm_copy){.to = layer->k, .size_bytes = bytes, .seed = 2 * i + 1});
-        lm_op_copy(recording, &(lm_copy){.to = layer->v, .size_bytes = bytes, .seed = 2 * i + 2});
+        lm_op_kv_fill(recording, &it->kv[i], i);
         lm_recording_cut(recording);
     }
 }

@@ -84,18 +84,18 @@ void lm_op_attention(lm_recording *rec, const lm_attention *op)
     while (rows < all_rows && rows < MAX_ROWS)
         rows *= 2;
     const uint32_t keys = rows <= 4 ? 4 : rows <= 8 ? 2 : 1;
-    lm_recording_dispatch(
-        rec, &(lm_dispatch){
-                 .pipeline = {.module = LM_MODULE_ATTENTION,
-                              .group_size = lm_group_size(rec),
-                              .n_constants = 4,
-                              .constants = {kv->type == LM_KV_F32, kv->head_dim, rows, keys}},
-                 .args = &args,
-                 .args_bytes = sizeof args,
-                 .groups = {lm_ceil_div(all_rows, rows), kv->n_head_kv, op->n_splits},
-                 .accesses = accesses,
-                 .n_accesses = LM_COUNT(accesses),
-             });
+    lm_recording_dispatch(rec,
+                          &(lm_dispatch){
+                              .pipeline = {.module = LM_MODULE_ATTENTION,
+                                           .group_size = lm_group_size(rec),
+                                           .n_constants = 4,
+                                           .constants = {kv->type, kv->head_dim, rows, keys}},
+                              .args = &args,
+                              .args_bytes = sizeof args,
+                              .groups = {lm_ceil_div(all_rows, rows), kv->n_head_kv, op->n_splits},
+                              .accesses = accesses,
+                              .n_accesses = LM_COUNT(accesses),
+                          });
     if (split)
         merge(rec, op);
 }

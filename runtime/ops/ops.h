@@ -76,8 +76,12 @@ typedef struct lm_kv_layer {
     lm_kv_type type;
 } lm_kv_layer;
 
-// Bytes of K, and of V.
+// Bytes of K, and of V: of their values, and with the scales that q8_0 has behind them.
+uint64_t lm_kv_value_bytes(const lm_kv_layer *kv);
 uint64_t lm_kv_layer_bytes(const lm_kv_layer *kv);
+
+// Fills K and V with pseudo-random values in (-1, 1], or thereabouts.
+void lm_op_kv_fill(lm_recording *rec, const lm_kv_layer *kv, uint32_t seed);
 
 // Rotates q in place and k on the way, and stores k and v at the step's positions.
 typedef struct lm_rope_store {

@@ -6,9 +6,11 @@
 
 _Static_assert(sizeof(struct rope_store_args) == 72, "pushed as it is");
 
-uint64_t lm_kv_layer_bytes(const lm_kv_layer *kv)
+// Threads that store a head of k or v.
+static uint32_t head_threads(const lm_kv_layer *kv)
 {
-    return (uint64_t)kv->n_ctx * kv->n_head_kv * kv->head_dim * (kv->type == LM_KV_F32 ? 4 : 2);
+    const uint32_t chunks = kv->head_dim / KV_CHUNK;
+    return kv->type == LM_KV_Q8_0 ? lm_ceil_div(chunks, KV_WORD_CHUNKS) : chunks;
 }
 
 void lm_op_rope_store(lm_recording *rec, const lm_rope_store *op)
@@ -38,15 +40,16 @@ void lm_op_rope_store(lm_recording *rec, const lm_rope_store *op)
         lm_writes(kv->v, lm_kv_layer_bytes(kv)),
     };
     const uint32_t group = lm_group_size(rec);
-    const uint32_t chunks = (op->n_head + 2 * kv->n_head_kv) * (kv->head_dim / KV_CHUNK);
+    const uint32_t threads =
+        op->n_head * (kv->head_dim / KV_CHUNK) + 2 * kv->n_head_kv * head_threads(kv);
     lm_recording_dispatch(rec, &(lm_dispatch){
                                    .pipeline = {.module = LM_MODULE_ROPE_STORE,
                                                 .group_size = group,
                                                 .n_constants = 1,
-                                                .constants = {kv->type == LM_KV_F32}},
+                                                .constants = {kv->type}},
                                    .args = &args,
                                    .args_bytes = sizeof args,
-                                   .groups = {lm_ceil_div(chunks, group), op->n_tokens},
+                                   .groups = {lm_ceil_div(threads, group), op->n_tokens},
                                    .accesses = accesses,
                                    .n_accesses = LM_COUNT(accesses),
                                });

@@ -1,8 +1,9 @@
 // What attention.comp, attention_merge.comp and runtime/ops/attention.c agree on. Read by both
 // compilers.
+#include "interface/kv.h"
 #include "interface/step.h"
 
-#define ATTENTION_KV_F32 3   // specialisation constant: K and V are f32, not f16
+#define ATTENTION_KV_TYPE 3  // specialisation constant: of K and V, see interface/kv.h
 #define ATTENTION_HEAD_DIM 4 // specialisation constant: a multiple of 8
 #define ATTENTION_ROWS 5     // specialisation constant: query rows of a tile, a power of two <= 16
 #define ATTENTION_KEYS 6     // specialisation constant: keys a thread scores at once

@@ -33,6 +33,7 @@ LM_BUFFER readonly buffer u32_in { uint at[]; };
 LM_BUFFER writeonly buffer u32_out { uint at[]; };
 LM_BUFFER readonly buffer uvec4_in { uvec4 at[]; };
 LM_BUFFER writeonly buffer uvec4_out { uvec4 at[]; };
+LM_BUFFER readonly buffer uvec2_in { uvec2 at[]; };
 LM_BUFFER writeonly buffer uvec2_out { uvec2 at[]; };
 
 // The same for every module; the pipeline layer sets them.

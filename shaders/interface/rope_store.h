@@ -1,7 +1,8 @@
 // What rope_store.comp and runtime/ops/rope_store.c agree on. Read by both compilers.
+#include "interface/kv.h"
 #include "interface/step.h"
 
-#define ROPE_STORE_KV_F32 3 // specialisation constant: K and V are kept as f32, not f16
+#define ROPE_STORE_KV_TYPE 3 // specialisation constant: of the cache, see interface/kv.h
 
 struct rope_store_args {
     LM_PTR(f32_inout) q;         // i/o  f32 [n_tokens][n_head * head_dim], rotated in place

@@ -1,5 +1,7 @@
 // What formats with heads share: the plane of heads and the unpacking of small integers.
 
+#include "lib/bytes.glsl"
+
 // What the head says of a block. Of a block in one part only x counts.
 struct weight_head {
     vec2 scale;
@@ -22,17 +24,6 @@ float weight_head_half(weight_heads at, uint head, uint i)
 {
     const vec2 pair = unpack_half2(weight_head_word(at, head, i / 2));
     return i % 2 == 0 ? pair.x : pair.y;
-}
-
-vec4 vec4_of_bytes(uint v)
-{
-    return vec4(v & 255u, v >> 8 & 255u, v >> 16 & 255u, v >> 24);
-}
-
-vec4 vec4_of_signed_bytes(uint v)
-{
-    const int s = int(v);
-    return vec4((s << 24) >> 24, (s << 16) >> 24, (s << 8) >> 24, s >> 24);
 }
 
 // Bits of four bytes at once: those of `mask` after a shift to the left (to the right where

@@ -70,7 +70,7 @@ for number in '' b nan 1.1e9; do
 done
 # shellcheck disable=SC2046 # many words
 refuses 2 "--logit-bias can be given at most 64 times" run $(seq -f '--logit-bias %.0f=1' 65) x
-refuses 2 "--kv 'f8'" run --kv f8 x
+refuses 2 "--kv 'f8' is unknown; known are f16, f32 and q8_0" run --kv f8 x
 
 # What is accepted gets as far as the missing model.
 for number in 0 0.0 0e5 0.001 0.8 100; do

@@ -49,7 +49,7 @@ static void check_model(lm_device *device, const char *shape, lm_format format)
     for (lm_kv_type kv = LM_KV_F16; kv <= LM_KV_F32; kv++) {
         char what[64];
         snprintf(what, sizeof what, "%s %s, KV %s", shape, lm_format_name(format),
-                 kv == LM_KV_F32 ? "f32" : "f16");
+                 lm_kv_type_name(kv));
         lm_session *session = model_session(model, 0, kv);
         compare(session, &golden, what, kv == LM_KV_F32 ? F32_LIMIT : F16_LIMIT);
         lm_session_destroy(&session);

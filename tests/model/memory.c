@@ -36,7 +36,7 @@ static void check_plan(lm_device *device, const char *shape, const char *format,
     assert_true(lm_device_memory_used(device) == plan.weights_bytes);
     lm_session *session = model_session(model, 0, kv);
     printf("  %s %s, %" PRIu32 " tokens, KV %s: %" PRIu64 " bytes\n", shape, format, ctx,
-           kv == LM_KV_F32 ? "f32" : "f16", plan.total_bytes);
+           lm_kv_type_name(kv), plan.total_bytes);
     assert_true(lm_device_memory_used(device) == plan.total_bytes);
     assert_true(plan.total_bytes ==
                 plan.weights_bytes + plan.kv_bytes + plan.scratch_bytes + plan.staging_bytes);
@@ -62,6 +62,7 @@ static void the_plan_is_exact(void **state)
     check_plan(device, "tiny", "F32", 17, LM_KV_F32);
     check_plan(device, "tiny", "Q8_0", 1000, LM_KV_F16);
     check_plan(device, "tiny", "BF16", 2048, LM_KV_F32);
+    check_plan(device, "tiny", "F16", 300, LM_KV_Q8_0);
     check_plan(device, "gqa7", "F16", 4096, LM_KV_F16);
     model_device_close(&device);
 }

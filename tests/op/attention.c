@@ -45,15 +45,13 @@ static void fill_cache(const lm_kv_layer *kv, void *k_at, void *v_at, size_t n, 
     const size_t width = (size_t)kv->n_head_kv * kv->head_dim;
     test_random_fill(random, k, n * width, -2.0f, 2.0f);
     test_random_fill(random, v, n * width, -1.0f, 2.0f); // values that average to 0 would cancel
-    if (kv->type == LM_KV_F16) {
-        ref_round_f16(k, n * width);
-        ref_round_f16(v, n * width);
-    }
     for (size_t p = 0; p < n; p++)
-        for (size_t i = 0; i < width; i++) {
-            kv_write(kv, k_at, true, p, i / kv->head_dim, i % kv->head_dim, k[p * width + i]);
-            kv_write(kv, v_at, false, p, i / kv->head_dim, i % kv->head_dim, v[p * width + i]);
+        for (size_t head = 0; head < kv->n_head_kv; head++) {
+            kv_write(kv, k_at, true, p, head, k + p * width + head * kv->head_dim);
+            kv_write(kv, v_at, false, p, head, v + p * width + head * kv->head_dim);
         }
+    ref_round_kv(kv->type, k, n * kv->n_head_kv, kv->head_dim);
+    ref_round_kv(kv->type, v, n * kv->n_head_kv, kv->head_dim);
 }
 
 static void check(lm_gpu *gpu, const struct shape *s, const struct run *r, test_random *random)
@@ -102,8 +100,8 @@ static void check(lm_gpu *gpu, const struct shape *s, const struct run *r, test_
     char what[160];
     snprintf(what, sizeof what,
              "attention of %u/%u heads of %u (%s), %u of %u tokens at %u, %u splits, tile %u",
-             s->n_head, s->n_head_kv, s->head_dim, s->type == LM_KV_F32 ? "f32" : "f16", r->n_here,
-             r->n_tokens, r->pos, r->n_splits, r->tile);
+             s->n_head, s->n_head_kv, s->head_dim, lm_kv_type_name(s->type), r->n_here, r->n_tokens,
+             r->pos, r->n_splits, r->tile);
     assert_true(compare_close(what, got, want, n_used, r->q_range > 4.0f ? LIMIT_LARGE : LIMIT));
     assert_int_equal(tiled_poison_behind(y->at, r->n_tokens, r->n_here, width, r->tile),
                      tiled_floats(r->n_tokens, width, r->tile) - n_used);
@@ -114,10 +112,11 @@ static void check(lm_gpu *gpu, const struct shape *s, const struct run *r, test_
     rig_finish(&it);
 }
 
-static const struct shape shapes[] = {{2, 2, 64, LM_KV_F16},   {2, 2, 80, LM_KV_F32},
-                                      {32, 1, 128, LM_KV_F16}, {14, 2, 160, LM_KV_F16},
-                                      {14, 2, 128, LM_KV_F32}, {7, 1, 80, LM_KV_F16},
-                                      {4, 4, 160, LM_KV_F32},  {32, 1, 64, LM_KV_F32}};
+static const struct shape shapes[] = {
+    {2, 2, 64, LM_KV_F16},   {2, 2, 80, LM_KV_F32},   {32, 1, 128, LM_KV_F16},
+    {14, 2, 160, LM_KV_F16}, {14, 2, 128, LM_KV_F32}, {7, 1, 80, LM_KV_F16},
+    {4, 4, 160, LM_KV_F32},  {32, 1, 64, LM_KV_F32},  {14, 2, 64, LM_KV_Q8_0},
+    {2, 2, 80, LM_KV_Q8_0},  {2, 1, 128, LM_KV_Q8_0}, {7, 1, 160, LM_KV_Q8_0}};
 #define N_SHAPES (sizeof shapes / sizeof *shapes)
 
 static void one_token_after_any_number(void **state)

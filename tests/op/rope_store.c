@@ -56,6 +56,35 @@ static bool is_stored(float got, float want, bool is_k, lm_kv_type type)
     return got >= low && got <= high;
 }
 
+// A head of q8_0: d and q are those of the wanted values, each within its error. d errs by as much
+// as the largest value and by two divisions and a product of 2.5 ulp at most, before it becomes
+// f16; a quant by half, and by as much again, as a part of d, as its value and d err.
+static void check_blocks(const char *what, const lm_kv_layer *kv, const void *tensor, bool is_k,
+                         size_t position, size_t head, const float *want)
+{
+    const double error = is_k ? 3.0 * 0x1p-24 * 2.9 : 0.0;
+    const size_t n_blocks = (kv->head_dim + 31) / 32;
+    if (n_blocks % 2 == 1)
+        assert_int_equal(kv_scale(kv, tensor, is_k, position, head, n_blocks * 32), 0);
+    for (size_t d = 0; d < kv->head_dim; d++) {
+        double most = 0.0;
+        for (size_t i = d / 32 * 32; i < kv->head_dim && i < d / 32 * 32 + 32; i++)
+            most = fmax(most, fabs((double)want[i]));
+        const double exact = most / 127.0;
+        const uint16_t low = lm_f16_from_f32((float)((most - error) / 127.0 * (1.0 - 0x1p-21)));
+        const uint16_t high = lm_f16_from_f32((float)((most + error) / 127.0 * (1.0 + 0x1p-21)));
+        const uint16_t scale = kv_scale(kv, tensor, is_k, position, head, d);
+        const double slack = 2.0 * error / exact + 127.0 * 0x1p-21;
+        const int quant = kv_quant(kv, tensor, is_k, position, head, d);
+        if (!(scale >= low && scale <= high))
+            fail_msg("%s: %c[%zu][%zu][%zu] has the scale %04x, wanted %04x to %04x", what,
+                     is_k ? 'K' : 'V', position, head, d, scale, low, high);
+        if (!(fabs(quant - (double)want[d] / exact) <= 0.5 + slack))
+            fail_msg("%s: %c[%zu][%zu][%zu] is the quant %d, wanted %.9g", what, is_k ? 'K' : 'V',
+                     position, head, d, quant, (double)want[d] / exact);
+    }
+}
+
 // Checks the positions of the step and that all others are still poison.
 static void check_cache(const char *what, const lm_kv_layer *kv, const void *tensor, bool is_k,
                         uint32_t pos, uint32_t n_here, const float *rows)
@@ -65,13 +94,15 @@ static void check_cache(const char *what, const lm_kv_layer *kv, const void *ten
         const size_t d = i % kv->head_dim;
         const size_t head = i % width / kv->head_dim;
         const float got = kv_read(kv, tensor, is_k, pos + i / width, head, d);
-        if (!is_stored(got, rows[i], is_k, kv->type))
+        if (kv->type != LM_KV_Q8_0 && !is_stored(got, rows[i], is_k, kv->type))
             fail_msg("%s: %c[%zu][%zu][%zu] is %.9g, wanted %.9g", what, is_k ? 'K' : 'V',
                      pos + i / width, head, d, (double)got, (double)rows[i]);
     }
-    const size_t words = lm_kv_layer_bytes(kv) / 4;
-    const size_t written = n_here * width / (kv->type == LM_KV_F32 ? 1 : 2);
-    assert_int_equal(poison_count(tensor, words * 4), words - written);
+    for (size_t i = 0; kv->type == LM_KV_Q8_0 && i < n_here * kv->n_head_kv; i++)
+        check_blocks(what, kv, tensor, is_k, pos + i / kv->n_head_kv, i % kv->n_head_kv,
+                     rows + i * kv->head_dim);
+    assert_int_equal(poison_count(tensor, lm_kv_layer_bytes(kv)),
+                     lm_kv_layer_bytes(kv) / 4 - kv_words(kv, n_here));
 }
 
 static void check(lm_gpu *gpu, const struct shape *s, lm_kv_type type, uint32_t pos,
@@ -115,7 +146,7 @@ static void check(lm_gpu *gpu, const struct shape *s, lm_kv_type type, uint32_t 
     rig_run(&it);
     char what[96];
     snprintf(what, sizeof what, "rope_store %u/%u heads of %u, position %u + %u, %s", s->n_head,
-             s->n_head_kv, s->head_dim, pos, n_here, type == LM_KV_F32 ? "f32" : "f16");
+             s->n_head_kv, s->head_dim, pos, n_here, lm_kv_type_name(type));
     assert_true(compare_close(what, q->at, want_q, n_here * q_width, LIMIT));
     assert_true(rig_is_untouched(q, n_here * q_width));
     check_cache(what, &kv, k_cache->at, true, pos, n_here, want_k);
@@ -132,7 +163,7 @@ static void shapes_and_positions(void **state)
                                           {14, 2, 64}, {7, 1, 160}, {4, 4, 80},   {2, 2, 128}};
     test_random random = test_random_start("rope_store");
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
-        for (lm_kv_type type = LM_KV_F16; type <= LM_KV_F32; type++) {
+        for (lm_kv_type type = 0; type < LM_KV_TYPE_COUNT; type++) {
             check(*state, &shapes[i], type, 0, 1, 1, &random);
             check(*state, &shapes[i], type, 0, 17, 17, &random);
             check(*state, &shapes[i], type, 29, 9, 9, &random);
@@ -195,6 +226,63 @@ static void values_are_rounded_to_nearest_even(void **state)
     rig_finish(&it);
 }
 
+// Blocks of q8_0 where rounding could go wrong; the largest value makes d what it is.
+static void fill_hard_blocks(float *values)
+{
+    for (uint32_t i = 0; i < 32; i++) {
+        const float tie = (float)(i * 4) + 0.5f;
+        const float sign = i % 2 ? -1.0f : 1.0f;
+        values[i] = sign * tie;                        // with d = 1, away from zero
+        values[32 + i] = sign * nextafterf(tie, 0.0f); // towards it
+        values[64 + i] = sign * tie * 0x1p-20f;        // d is a subnormal f16
+        values[96 + i] = sign * tie * 0x1p-32f;        // d becomes 0 as f16
+        values[128 + i] = i % 2 ? 0.0f : -0.0f;
+        values[160 + i] = sign * tie * 0x1p100f;       // d becomes an infinity
+        values[192 + i] = sign * (float)i * 0x1p-149f; // d is 0 even as f32, or nearly
+        values[224 + i] = sign;                        // every value is the largest
+    }
+    values[31] = values[63] = 127.0f;
+    values[64] = -127.0f * 0x1p-20f;
+}
+
+// As ggml rounds, to the bit, and a NaN stays visible. V is stored unrotated.
+static void q8_0_rounds_as_ggml(void **state)
+{
+    enum { DIM = 64, N = 5 };
+    float values[N * DIM] = {0};
+    fill_hard_blocks(values);
+    values[256 + 3] = NAN;
+    lm_kv_layer kv = {.n_head_kv = 1, .head_dim = DIM, .n_ctx = 16, .type = LM_KV_Q8_0};
+    rig it = rig_begin(*state);
+    rig_tensor *v_cache = rig_output(&it, "V", lm_kv_layer_bytes(&kv));
+    kv.v = v_cache->address;
+    kv.k = rig_output(&it, "K", lm_kv_layer_bytes(&kv))->address;
+    rig_tensor *table = rig_input(&it, "cos and sin", NULL, 16 * DIM * 4);
+    memset(table->at, 0, table->bytes);
+    lm_op_rope_store(it.rec,
+                     &(lm_rope_store){.q = rig_output(&it, "q", sizeof values)->address,
+                                      .k = rig_input(&it, "k", values, sizeof values)->address,
+                                      .v = rig_input(&it, "v", values, sizeof values)->address,
+                                      .cos_sin = table->address,
+                                      .kv = kv,
+                                      .step = rig_step(&it, 0, N),
+                                      .n_head = 1,
+                                      .n_tokens = N});
+    rig_run(&it);
+    for (size_t i = 0; i < 256; i++) {
+        int8_t want[32];
+        const uint16_t d = ref_quantise_q8_0(values + i / 32 * 32, 32, want);
+        const uint16_t scale = kv_scale(&kv, v_cache->at, false, i / DIM, 0, i % DIM);
+        const int quant = kv_quant(&kv, v_cache->at, false, i / DIM, 0, i % DIM);
+        if (scale != d || (d != 0 && quant != want[i % 32]))
+            fail_msg("block %zu: %.9g became %d * %04x, wanted %d * %04x", i / 32,
+                     (double)values[i], quant, scale, want[i % 32], d);
+    }
+    assert_true(isnan(kv_read(&kv, v_cache->at, false, 4, 0, 7)));
+    assert_true(kv_read(&kv, v_cache->at, false, 4, 0, 40) == 0.0f);
+    rig_finish(&it);
+}
+
 int main(void)
 {
     const char *absent = lm_test_require_device();
@@ -204,6 +292,7 @@ int main(void)
         cmocka_unit_test(shapes_and_positions),
         cmocka_unit_test(only_the_steps_tokens),
         cmocka_unit_test(values_are_rounded_to_nearest_even),
+        cmocka_unit_test(q8_0_rounds_as_ggml),
     };
     return cmocka_run_group_tests(tests, test_gpu_setup, test_gpu_teardown);
 }

@@ -211,10 +211,8 @@ static void attention_block(const ref_model *m, const struct step *s, const stru
     project(s, layer->weights[LM_TENSOR_V], s->normed, n_kv, c->n_embd, v);
     rotate(m, s, s->q, c->n_head, m->params.fault == REF_FAULT_POSITION ? 1.0 : 0.0);
     rotate(m, s, k, c->n_head_kv, 0.0);
-    if (m->params.kv_f16) {
-        ref_round_f16(k, s->n_tokens * n_kv);
-        ref_round_f16(v, s->n_tokens * n_kv);
-    }
+    ref_round_kv(m->params.kv, k, s->n_tokens * c->n_head_kv, c->head_dim);
+    ref_round_kv(m->params.kv, v, s->n_tokens * c->n_head_kv, c->head_dim);
     attend(m, s, layer);
     project(s, layer->weights[LM_TENSOR_ATTN_OUT], s->mixed, c->n_embd, n_q, s->delta);
     for (size_t i = 0; i < s->n_tokens * c->n_embd; i++)

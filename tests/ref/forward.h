@@ -9,6 +9,7 @@
 
 #include "model/config.h"
 #include "model/source.h"
+#include "ops/kv_type.h"
 #include "ref/fault.h"
 #include "tokenizer/tokenizer.h"
 
@@ -20,7 +21,7 @@ typedef struct ref_model ref_model;
 
 typedef struct ref_params {
     uint32_t n_ctx;  // positions of the KV cache, > 0
-    bool kv_f16;     // round K (after RoPE) and V to f16 when they are stored
+    lm_kv_type kv;   // round K (after RoPE) and V to it when they are stored
     ref_fault fault; // what to do wrong
 } ref_params;
 

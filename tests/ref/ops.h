@@ -7,6 +7,7 @@
 #define LM_TESTS_REF_OPS_H
 
 #include "gguf/format.h"
+#include "ops/kv_type.h"
 #include "tokenizer/tokenizer.h"
 
 #include <stddef.h>
@@ -18,6 +19,15 @@ void ref_dequantise_row(lm_format format, const void *row, size_t n_cols, float 
 
 // x[i] = the nearest f16, ties to even.
 void ref_round_f16(float *x, size_t n);
+
+// x[i] = d * q[i], as ggml's quantize_row_q8_0_ref: d = max |x| / 127, q[i] = x[i] / d rounded half
+// away from zero. Returns d as f16 bits, rounded afterwards. n is at most 32.
+uint16_t ref_quantise_q8_0(const float *x, size_t n, int8_t *q);
+
+// x becomes what a KV cache of this type keeps of it; q8_0 has blocks of 32 values of a head, the
+// last of which may be shorter.
+//   x f32 [n_heads][head_dim]
+void ref_round_kv(lm_kv_type type, float *x, size_t n_heads, size_t head_dim);
 
 // y[t][c] = table[tokens[t]][c]; every token is a row of the table.
 void ref_embedding(const float *table, const lm_token *tokens, size_t n_tokens, size_t n_embd,

@@ -26,10 +26,10 @@ struct fixture {
     float *got;                // the same, for the test to fill
 };
 
-static ref_model *create_model(const struct fixture *f, bool kv_f16)
+static ref_model *create_model(const struct fixture *f, lm_kv_type kv)
 {
     lm_error err = {0};
-    const ref_params params = {.n_ctx = N_CTX, .kv_f16 = kv_f16};
+    const ref_params params = {.n_ctx = N_CTX, .kv = kv};
     ref_model *model = ref_model_create(f->source, &f->config, &params, &err);
     if (!model)
         fail_msg("%s", err.message);
@@ -63,7 +63,7 @@ static int setup(void **state)
     test_random random = test_random_start("ref_forward");
     for (size_t t = 0; t < N_TOKENS; t++)
         f->tokens[t] = (lm_token)test_random_below(&random, f->config.n_vocab);
-    ref_model *model = create_model(f, false);
+    ref_model *model = create_model(f, LM_KV_F32);
     forward(model, f->tokens, N_TOKENS, 0, f->want);
     ref_model_destroy(&model);
     return 0;
@@ -88,7 +88,7 @@ static void one_by_one_equals_at_once(void **state)
 {
     const struct fixture *f = *state;
     const size_t n_vocab = f->config.n_vocab;
-    ref_model *model = create_model(f, false);
+    ref_model *model = create_model(f, LM_KV_F32);
     poison_got(f);
     for (size_t t = 0; t < N_TOKENS; t++)
         forward(model, f->tokens + t, 1, t, f->got + t * n_vocab);
@@ -104,7 +104,7 @@ static void a_prefix_can_be_continued_anew(void **state)
     lm_token other[N_TOKENS];
     for (size_t t = 0; t < N_TOKENS; t++)
         other[t] = t < 5 ? f->tokens[t] : (f->tokens[t] + 1) % (lm_token)n_vocab;
-    ref_model *model = create_model(f, false);
+    ref_model *model = create_model(f, LM_KV_F32);
     poison_got(f);
     forward(model, other, N_TOKENS, 0, f->got);
     assert_true(compare_bits("shared prefix", f->got, f->want, 5 * n_vocab));
@@ -119,7 +119,7 @@ static void f16_kv_rounds(void **state)
 {
     const struct fixture *f = *state;
     const size_t n = N_TOKENS * f->config.n_vocab;
-    ref_model *model = create_model(f, true);
+    ref_model *model = create_model(f, LM_KV_F16);
     poison_got(f);
     forward(model, f->tokens, N_TOKENS, 0, f->got);
     const double error = compare_l2(f->got, f->want, n);
@@ -130,7 +130,7 @@ static void f16_kv_rounds(void **state)
 static void limits_are_checked(void **state)
 {
     const struct fixture *f = *state;
-    ref_model *model = create_model(f, false);
+    ref_model *model = create_model(f, LM_KV_F32);
     lm_error err = {0};
     const lm_token outside = (lm_token)f->config.n_vocab;
     const lm_token negative = -1;

@@ -36,7 +36,7 @@ static double error_of(const golden_logits *golden, const lm_source *source,
                        const lm_config *config, ref_fault fault, const char *what)
 {
     lm_error err = {0};
-    const ref_params params = {.n_ctx = GOLDEN_MAX_TOKENS, .fault = fault};
+    const ref_params params = {.n_ctx = GOLDEN_MAX_TOKENS, .kv = LM_KV_F32, .fault = fault};
     ref_model *model = ref_model_create(source, config, &params, &err);
     check(model, &err);
     float *all = malloc(golden->n_tokens * config->n_vocab * sizeof *all);
