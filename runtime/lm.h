@@ -121,6 +121,7 @@ typedef struct lm_model_info {
     uint32_t n_layer, n_embd, n_ff, n_head, n_head_kv, head_dim, n_vocab, n_ctx_train;
     double rope_base, rope_factor;
     bool tied;
+    bool qkv_bias;
     uint64_t n_params;
     uint64_t file_bytes; // 0 for a synthetic model
     char warning[192];   // what may be wrong with the file, one sentence; "" if nothing

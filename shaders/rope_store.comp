@@ -1,4 +1,4 @@
-// Rotates q and k by position and stores k and v in the KV cache.
+// Adds the biases of q, k and v, rotates q and k by position and stores k and v in the KV cache.
 //
 //   (x[2i], x[2i+1]) -> (x[2i] cos a - x[2i+1] sin a, x[2i] sin a + x[2i+1] cos a)
 //   a = position / factor * base^(-2i / head_dim)
@@ -10,6 +10,7 @@
 #include "interface/rope_store.h"
 
 layout(constant_id = ROPE_STORE_KV_TYPE) const uint KV_TYPE = KV_TYPE_F16;
+layout(constant_id = ROPE_STORE_BIAS) const bool BIAS = false;
 layout(push_constant, scalar) uniform Args { rope_store_args args; };
 
 #include "lib/kv.glsl"
@@ -44,6 +45,9 @@ void load_row(kv_row row, uint c)
         (row.token * args.n_head_kv + row.head) * args.head_dim + c * KV_CHUNK;
     for (uint i = 0; i < KV_CHUNK; i++)
         chunk[i] = row.is_k ? args.k.at[from + i] : args.v.at[from + i];
+    const uint bias = row.head * args.head_dim + c * KV_CHUNK;
+    for (uint i = 0; BIAS && i < KV_CHUNK; i++)
+        chunk[i] += row.is_k ? args.k_bias.at[bias + i] : args.v_bias.at[bias + i];
     if (row.is_k)
         rotate(row.position, c);
 }
@@ -140,6 +144,8 @@ void main()
         const uint from = (t * q_chunks + thread) * KV_CHUNK;
         for (uint i = 0; i < KV_CHUNK; i++)
             chunk[i] = args.q.at[from + i];
+        for (uint i = 0; BIAS && i < KV_CHUNK; i++)
+            chunk[i] += args.q_bias.at[thread * KV_CHUNK + i];
         rotate(position, thread % n_chunks);
         for (uint i = 0; i < KV_CHUNK; i++)
             args.q.at[from + i] = chunk[i];

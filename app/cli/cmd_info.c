@@ -119,9 +119,10 @@ static bool print_facts(const cli_model_choice *choice, lm_error *err)
                      cli_human_count(info->n_params).text, info->format) &&
            (info->file_bytes == 0 ||
             cli_print(err, ", a file of %s", cli_human_size(info->file_bytes).text)) &&
-           cli_print(err, "\n%u layers, hidden %u, intermediate %u, %u heads of %u, %u KV heads\n",
+           cli_print(err,
+                     "\n%u layers, hidden %u, intermediate %u, %u heads of %u, %u KV heads%s\n",
                      info->n_layer, info->n_embd, info->n_ff, info->n_head, info->head_dim,
-                     info->n_head_kv) &&
+                     info->n_head_kv, info->qkv_bias ? ", biases of q, k and v" : "") &&
            cli_print(err, "vocabulary of %s%s, context of %s tokens, RoPE base %g, factor %g\n\n",
                      cli_human_count(info->n_vocab).text, info->tied ? " (tied output)" : "",
                      cli_human_count(info->n_ctx_train).text, info->rope_base, info->rope_factor);
@@ -160,7 +161,8 @@ static bool add_sizes(cJSON *json, const lm_model_info *info)
            cli_json_add_number(json, "context", info->n_ctx_train) &&
            cli_json_add_number(json, "rope_base", info->rope_base) &&
            cli_json_add_number(json, "rope_factor", info->rope_factor) &&
-           cli_json_add_bool(json, "tied", info->tied);
+           cli_json_add_bool(json, "tied", info->tied) &&
+           cli_json_add_bool(json, "qkv_bias", info->qkv_bias);
 }
 
 static bool add_model(cJSON *json, const cli_model_choice *choice)

@@ -71,6 +71,7 @@ void lm_opened_info(const lm_opened *it, lm_model_info *info)
         .rope_base = c->rope_base,
         .rope_factor = c->rope_factor,
         .tied = c->tied,
+        .qkv_bias = c->qkv_bias,
         .file_bytes = it->gguf ? lm_gguf_file_bytes(it->gguf) : 0,
     };
     snprintf(info->name, sizeof info->name, "%s", c->name);

@@ -3,6 +3,7 @@
 #include "model/config.h"
 
 #include "gguf/shown.h"
+#include "model/source.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -74,13 +75,28 @@ static bool check_architecture(const lm_gguf *gguf, lm_error *err)
     return true;
 }
 
+static bool ends_with(lm_text name, const char *end)
+{
+    const size_t size = strlen(end);
+    return name.size >= size && memcmp(name.at + name.size - size, end, size) == 0;
+}
+
+static bool is_qkv_bias(lm_text name)
+{
+    return name.size > 4 && memcmp(name.at, "blk.", 4) == 0 &&
+           (ends_with(name, ".attn_q.bias") || ends_with(name, ".attn_k.bias") ||
+            ends_with(name, ".attn_v.bias"));
+}
+
 // Tensors that would change the result if they were ignored.
 static bool check_foreign_tensors(const lm_gguf *gguf, lm_error *err)
 {
     for (size_t i = 0; i < lm_gguf_n_tensors(gguf); i++) {
         const lm_text name = lm_gguf_tensor_at(gguf, i)->name;
-        if (name.size >= 5 && memcmp(name.at + name.size - 5, ".bias", 5) == 0)
-            return lm_fail(err, LM_UNSUPPORTED, "biases are not supported: tensor '%s'",
+        if (ends_with(name, ".bias") && !is_qkv_bias(name))
+            return lm_fail(err, LM_UNSUPPORTED,
+                           "biases but those of attn_q, attn_k and attn_v are not supported: "
+                           "tensor '%s'",
                            lm_show(name).text);
         if (lm_text_equal(name, lm_text_of("rope_freqs.weight")))
             return lm_fail(err, LM_UNSUPPORTED, "frequency factors are not supported: tensor '%s'",
@@ -214,6 +230,35 @@ bool lm_config_lost_scaling(const lm_config *config, const lm_gguf *gguf)
             lm_text_equal(pre, lm_text_of("deepseek-coder")));
 }
 
+// Biases of q, k and v: in all layers or nowhere. Those of q and k are permuted like the rows of
+// their matrices, which is the converter's business.
+static bool read_biases(lm_config *c, const lm_gguf *gguf, lm_error *err)
+{
+    const lm_text *some = NULL;
+    size_t n = 0;
+    for (size_t i = 0; i < lm_gguf_n_tensors(gguf); i++) {
+        const lm_text *name = &lm_gguf_tensor_at(gguf, i)->name;
+        if (!is_qkv_bias(*name))
+            continue;
+        some = name;
+        n++;
+    }
+    c->qkv_bias = n > 0;
+    for (uint32_t i = 0; c->qkv_bias && i < 3 * c->n_layer; i++) {
+        char name[64];
+        lm_tensor_name(LM_TENSOR_Q_BIAS + i % 3, i / 3, name, sizeof name);
+        if (!lm_gguf_find(gguf, name))
+            return lm_fail(err, LM_BAD_FILE,
+                           "tensor '%s' is missing beside '%s': biases of q, k and v must be in "
+                           "all layers, or none",
+                           name, lm_show(*some).text);
+    }
+    return n == 0 || n == 3 * (size_t)c->n_layer ||
+           lm_fail(err, LM_BAD_FILE,
+                   "the key '%s' %" PRIu32 " contradicts %zu biases of q, k and v", KEY_LAYERS,
+                   c->n_layer, n);
+}
+
 // The embedding's rows decide; the key and the vocabulary must not contradict them.
 static bool read_vocab(lm_config *c, const lm_gguf *gguf, lm_error *err)
 {
@@ -279,7 +324,7 @@ bool lm_config_from_gguf(lm_config *config, const lm_gguf *gguf, lm_error *err)
         ok = lm_fail(err, LM_BAD_FILE, "the key '%s' is missing", KEY_EPSILON);
     c.norm_eps = (float)epsilon;
     c.tied = lm_gguf_find(gguf, "output.weight") == NULL;
-    if (!ok || !lm_config_check(&c, err))
+    if (!ok || !lm_config_check(&c, err) || !read_biases(&c, gguf, err))
         return lm_fail_while(err, "%s", lm_gguf_path(gguf));
     *config = c;
     return true;

@@ -22,11 +22,12 @@ typedef struct lm_config {
     double rope_base;
     double rope_factor; // positions are divided by it; 1 for none
     bool tied;          // the output matrix is the embedding
+    bool qkv_bias;      // q, k and v of every layer have a bias
 } lm_config;
 
 // Reads the config of an opened file. Fails with LM_UNSUPPORTED (another architecture, head size,
 // scaling, a width that is no multiple of 32; names value and what is known) or LM_BAD_FILE (a key
-// is missing or contradicts another; names the keys).
+// is missing or contradicts another; names the keys) or a bias is missing that other layers have.
 bool lm_config_from_gguf(lm_config *config, const lm_gguf *gguf, lm_error *err);
 
 // Whether this looks like a file of a DeepSeek-Coder that has lost its RoPE scaling: nothing is
@@ -35,10 +36,11 @@ bool lm_config_lost_scaling(const lm_config *config, const lm_gguf *gguf);
 
 // Finds a shape by its name in the family ("deepseek-coder-1.3b", "-5.7bmqa", "-6.7b", "-33b",
 // "-7b-v1.5") or reads it from a JSON file with the keys layers hidden intermediate heads kv_heads
-// head_dim vocab context rope_base rope_factor tied. Unknown keys fail; missing keys are:
+// head_dim vocab context rope_base rope_factor tied qkv_bias. Unknown keys fail; missing keys are:
 //     layers 24  hidden 2048  head_dim hidden / heads, or 128  heads hidden / head_dim
 //     kv_heads as heads  intermediate 8/3 hidden rounded up to a multiple of 128
 //     vocab 32256  context 16384  rope_base 100000  rope_factor 4  tied false
+//     qkv_bias false
 // Fails with LM_BAD_ARGUMENT or, where the sizes cannot be run, LM_UNSUPPORTED.
 bool lm_config_from_shape(lm_config *config, const char *shape, lm_error *err);
 

@@ -90,7 +90,8 @@ static void norm(lm_recording *rec, const lm_forward *f, uint64_t weight)
                         });
 }
 
-// residual += attn_output(attention(rope(q), rope(k), v)), with q, k, v of the normed residual
+// residual += attn_output(attention(rope(q), rope(k), v)), with q, k, v of the normed residual and
+// their biases, if any
 static void attention_block(lm_recording *rec, const lm_forward *f, uint32_t layer)
 {
     const lm_config *c = f->config;
@@ -103,6 +104,9 @@ static void attention_block(lm_recording *rec, const lm_forward *f, uint32_t lay
                               .q = s->q,
                               .k = s->k,
                               .v = s->v,
+                              .q_bias = lm_weights_bias(f->weights, LM_TENSOR_Q_BIAS, layer),
+                              .k_bias = lm_weights_bias(f->weights, LM_TENSOR_K_BIAS, layer),
+                              .v_bias = lm_weights_bias(f->weights, LM_TENSOR_V_BIAS, layer),
                               .cos_sin = f->memory->cos_sin,
                               .kv = f->memory->kv[layer],
                               .step = f->memory->step,

@@ -15,11 +15,16 @@
 
 // The family's models as their config.json have them.
 static const lm_config FAMILY[] = {
-    {"deepseek-coder-1.3b", 24, 2048, 5504, 16, 16, 128, 32256, 16384, 1e-6f, 100000, 4, false},
-    {"deepseek-coder-5.7bmqa", 32, 4096, 11008, 32, 1, 128, 32256, 16384, 1e-6f, 100000, 4, false},
-    {"deepseek-coder-6.7b", 32, 4096, 11008, 32, 32, 128, 32256, 16384, 1e-6f, 100000, 4, false},
-    {"deepseek-coder-33b", 62, 7168, 19200, 56, 8, 128, 32256, 16384, 1e-6f, 100000, 4, false},
-    {"deepseek-coder-7b-v1.5", 30, 4096, 11008, 32, 32, 128, 102400, 4096, 1e-6f, 10000, 1, false},
+    {"deepseek-coder-1.3b", 24, 2048, 5504, 16, 16, 128, 32256, 16384, 1e-6f, 100000, 4, false,
+     false},
+    {"deepseek-coder-5.7bmqa", 32, 4096, 11008, 32, 1, 128, 32256, 16384, 1e-6f, 100000, 4, false,
+     false},
+    {"deepseek-coder-6.7b", 32, 4096, 11008, 32, 32, 128, 32256, 16384, 1e-6f, 100000, 4, false,
+     false},
+    {"deepseek-coder-33b", 62, 7168, 19200, 56, 8, 128, 32256, 16384, 1e-6f, 100000, 4, false,
+     false},
+    {"deepseek-coder-7b-v1.5", 30, 4096, 11008, 32, 32, 128, 102400, 4096, 1e-6f, 10000, 1, false,
+     false},
 };
 #define N_FAMILY (sizeof FAMILY / sizeof *FAMILY)
 
@@ -75,9 +80,11 @@ static bool read_key(lm_config *c, const cJSON *item, lm_error *err)
         return read_real(item, &c->rope_factor, err);
     if (strcmp(item->string, "tied") == 0)
         return read_flag(item, &c->tied, err);
+    if (strcmp(item->string, "qkv_bias") == 0)
+        return read_flag(item, &c->qkv_bias, err);
     return lm_fail(err, LM_BAD_ARGUMENT,
                    "the key '%s' is unknown; known are layers, hidden, intermediate, heads, "
-                   "kv_heads, head_dim, vocab, context, rope_base, rope_factor and tied",
+                   "kv_heads, head_dim, vocab, context, rope_base, rope_factor, tied and qkv_bias",
                    lm_show(lm_text_of(item->string)).text);
 }
 

@@ -22,6 +22,11 @@ struct lm_source {
     size_t n_grids;
 };
 
+static bool is_bias(lm_tensor_kind kind)
+{
+    return kind == LM_TENSOR_Q_BIAS || kind == LM_TENSOR_K_BIAS || kind == LM_TENSOR_V_BIAS;
+}
+
 void lm_tensor_name(lm_tensor_kind kind, uint32_t layer, char *name, size_t size)
 {
     static const char *const NAMES[LM_TENSOR_KIND_COUNT] = {
@@ -37,11 +42,15 @@ void lm_tensor_name(lm_tensor_kind kind, uint32_t layer, char *name, size_t size
         [LM_TENSOR_GATE] = "ffn_gate",
         [LM_TENSOR_UP] = "ffn_up",
         [LM_TENSOR_DOWN] = "ffn_down",
+        [LM_TENSOR_Q_BIAS] = "attn_q",
+        [LM_TENSOR_K_BIAS] = "attn_k",
+        [LM_TENSOR_V_BIAS] = "attn_v",
     };
+    const char *suffix = is_bias(kind) ? "bias" : "weight";
     if (kind < LM_TENSOR_ATTN_NORM)
-        snprintf(name, size, "%s.weight", NAMES[kind]);
+        snprintf(name, size, "%s.%s", NAMES[kind], suffix);
     else
-        snprintf(name, size, "blk.%" PRIu32 ".%s.weight", layer, NAMES[kind]);
+        snprintf(name, size, "blk.%" PRIu32 ".%s.%s", layer, NAMES[kind], suffix);
 }
 
 bool lm_tensor_find(const char *name, lm_tensor_kind *kind, uint32_t *layer)
@@ -61,10 +70,10 @@ bool lm_tensor_find(const char *name, lm_tensor_kind *kind, uint32_t *layer)
     return false;
 }
 
-static bool is_norm(lm_tensor_kind kind)
+bool lm_tensor_is_vector(lm_tensor_kind kind)
 {
     return kind == LM_TENSOR_OUTPUT_NORM || kind == LM_TENSOR_ATTN_NORM ||
-           kind == LM_TENSOR_FFN_NORM;
+           kind == LM_TENSOR_FFN_NORM || is_bias(kind);
 }
 
 // Kind, layer and shape as the config demands them; no format yet.
@@ -102,6 +111,15 @@ static lm_tensor_info demand(const lm_config *c, lm_tensor_kind kind, uint32_t l
         info.n_rows = c->n_embd;
         info.n_cols = c->n_ff;
         break;
+    case LM_TENSOR_Q_BIAS:
+        info.n_rows = 1;
+        info.n_cols = q;
+        break;
+    case LM_TENSOR_K_BIAS:
+    case LM_TENSOR_V_BIAS:
+        info.n_rows = 1;
+        info.n_cols = kv;
+        break;
     case LM_TENSOR_KIND_COUNT:
         break;
     }
@@ -133,7 +151,8 @@ static lm_source *create(const lm_config *c, lm_error *err)
             source->tensors[source->n_tensors++] = demand(c, kind, 0);
     for (uint32_t layer = 0; layer < c->n_layer; layer++)
         for (lm_tensor_kind kind = LM_TENSOR_ATTN_NORM; kind < LM_TENSOR_KIND_COUNT; kind++)
-            source->tensors[source->n_tensors++] = demand(c, kind, layer);
+            if (!is_bias(kind) || c->qkv_bias)
+                source->tensors[source->n_tensors++] = demand(c, kind, layer);
     return source;
 fail:
     lm_fail(err, LM_NO_MEMORY, "out of memory listing the tensors of %s", c->name);
@@ -152,8 +171,11 @@ static bool check_format(const lm_gguf *gguf, const lm_tensor_info *info, const 
                        "%s: tensor '%s' has the format %s, which is not supported; known "
                        "are " LM_FORMATS_SUPPORTED,
                        lm_gguf_path(gguf), name, known ? known : number);
-    if (is_norm(info->kind) && format != LM_FORMAT_F32)
-        return lm_fail(err, LM_UNSUPPORTED, "%s: tensor '%s' has the format %s; a norm must be F32",
+    if (lm_tensor_is_vector(info->kind) && format != LM_FORMAT_F32 && format != LM_FORMAT_F16 &&
+        format != LM_FORMAT_BF16)
+        return lm_fail(err, LM_UNSUPPORTED,
+                       "%s: tensor '%s' has the format %s; a norm or a bias must be F32, F16 or "
+                       "BF16",
                        lm_gguf_path(gguf), name, known);
     return true;
 }
@@ -257,9 +279,9 @@ lm_source *lm_source_synthetic(const lm_config *config, lm_format format, lm_err
     lm_source *source = create(config, err);
     for (size_t i = 0; source && i < source->n_tensors; i++) {
         lm_tensor_info *info = &source->tensors[i];
-        set_format(info,
-                   is_norm(info->kind) ? LM_FORMAT_F32 : lm_format_fitting(format, info->n_cols));
-        if (is_norm(info->kind) || find_grid(source, info->n_cols))
+        set_format(info, lm_tensor_is_vector(info->kind) ? LM_FORMAT_F32
+                                                         : lm_format_fitting(format, info->n_cols));
+        if (lm_tensor_is_vector(info->kind) || find_grid(source, info->n_cols))
             continue;
         if (lm_synth_grid_init(&source->grids[source->n_grids++], info->format, info->n_cols))
             continue;
@@ -307,9 +329,9 @@ bool lm_source_read(const lm_source *source, size_t index, uint32_t row, uint32_
     if (source->gguf)
         return lm_gguf_read(source->gguf, source->in_file[index], row * info->row_bytes, to,
                             (size_t)(n_rows * info->row_bytes), err);
-    if (!is_norm(info->kind))
+    if (!lm_tensor_is_vector(info->kind))
         lm_synth_matrix(find_grid(source, info->n_cols), info, row, n_rows, to);
     else if (n_rows > 0)
-        lm_synth_norm(info, to);
+        lm_synth_vector(info, to);
     return true;
 }

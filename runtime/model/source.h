@@ -29,6 +29,9 @@ typedef enum lm_tensor_kind {
     LM_TENSOR_GATE,        // blk.N.ffn_gate.weight      [n_ff][n_embd]
     LM_TENSOR_UP,          // blk.N.ffn_up.weight        [n_ff][n_embd]
     LM_TENSOR_DOWN,        // blk.N.ffn_down.weight      [n_embd][n_ff]
+    LM_TENSOR_Q_BIAS,      // blk.N.attn_q.bias          [n_head * head_dim]; biases: all or none
+    LM_TENSOR_K_BIAS,      // blk.N.attn_k.bias          [n_head_kv * head_dim]
+    LM_TENSOR_V_BIAS,      // blk.N.attn_v.bias          [n_head_kv * head_dim]
     LM_TENSOR_KIND_COUNT,
 } lm_tensor_kind;
 
@@ -37,10 +40,13 @@ typedef struct lm_tensor_info {
     lm_tensor_kind kind;
     uint32_t layer; // 0 for the kinds that exist once
     lm_format format;
-    uint32_t n_rows; // 1 for norms
+    uint32_t n_rows; // 1 for vectors
     uint32_t n_cols; // the fastest dimension
     uint64_t row_bytes;
 } lm_tensor_info;
+
+// Whether a kind is a vector, a norm or a bias, which stays plain f32 on the device.
+bool lm_tensor_is_vector(lm_tensor_kind kind);
 
 typedef struct lm_source lm_source;
 
@@ -49,10 +55,10 @@ typedef struct lm_source lm_source;
 lm_source *lm_source_from_gguf(const lm_gguf *gguf, const lm_config *config, lm_error *err);
 
 // Reproducible random weights: matrices uniform with standard deviation 1/sqrt(n_cols), exactly
-// representable in `format`; norms uniform in [0.5, 1.5), always F32. Formats of fewer than eight
-// bits are random blocks, see model/synth_blocks.h. Matrices whose columns are no multiple of a
-// block of 256 take a format with blocks of 32 instead: Q4_0 for Q2_K and Q3_K, Q5_0 for Q4_K, Q5_1
-// for Q5_K, Q8_0 for Q6_K.
+// representable in `format`; norms uniform in [0.5, 1.5) and biases in [-1, 1), always F32. Formats
+// of fewer than eight bits are random blocks, see model/synth_blocks.h. Matrices whose columns are
+// no multiple of a block of 256 take a format with blocks of 32 instead: Q4_0 for Q2_K and Q3_K,
+// Q5_0 for Q4_K, Q5_1 for Q5_K, Q8_0 for Q6_K.
 lm_source *lm_source_synthetic(const lm_config *config, lm_format format, lm_error *err);
 
 // Destroys *source and sets it to NULL. *source may already be NULL.

@@ -196,17 +196,19 @@ void lm_synth_matrix(const lm_synth_grid *grid, const lm_tensor_info *info, uint
     }
 }
 
-void lm_synth_norm(const lm_tensor_info *info, void *to)
+void lm_synth_vector(const lm_tensor_info *info, void *to)
 {
     const uint64_t key = stream_key(info);
+    const bool is_bias = info->kind >= LM_TENSOR_Q_BIAS;
     unsigned char *at = to;
     for (uint32_t c = 0; c < info->n_cols; c += 2) {
         const uint64_t random = lm_synth_word(key, c / 2);
         uint64_t weights = 0;
         for (uint32_t i = 0; i < 2; i++) {
-            // 23 bits: 0.5 + k * 2^-23 is exact all the way up to 1.5
+            // 23 bits: 0.5 + k * 2^-23 is exact all the way up to 1.5, and so is 2 k * 2^-23 - 1
             const float unit = (float)(random >> 32 * i & 0x7fffffu) * 0x1p-23f;
-            weights |= (uint64_t)lm_bits_from_f32(0.5f + unit) << 32 * i;
+            const float weight = is_bias ? 2.0f * unit - 1.0f : 0.5f + unit;
+            weights |= (uint64_t)lm_bits_from_f32(weight) << 32 * i;
         }
         lm_synth_store(at, weights, 8);
         at += 8;

@@ -29,7 +29,8 @@ void lm_synth_grid_finish(lm_synth_grid *grid);
 void lm_synth_matrix(const lm_synth_grid *grid, const lm_tensor_info *info, uint32_t row,
                      uint32_t n_rows, void *to);
 
-// Makes a norm's weights: F32, uniform in [0.5, 1.5).
-void lm_synth_norm(const lm_tensor_info *info, void *to);
+// Makes a norm's weights, F32 and uniform in [0.5, 1.5), or a bias, in [-1, 1): about as large as
+// what it is added to.
+void lm_synth_vector(const lm_tensor_info *info, void *to);
 
 #endif

@@ -50,8 +50,8 @@ static uint64_t slot_bytes(const lm_upload_tensor *tensors, size_t n_tensors)
 {
     uint64_t bytes = SLOT_BYTES;
     for (size_t i = 0; i < n_tensors; i++) {
-        const uint64_t row = tensors[i].is_norm ? (uint64_t)tensors[i].info.n_cols * 4
-                                                : WEIGHT_TILE * tensors[i].info.row_bytes;
+        const uint64_t row = tensors[i].is_vector ? (uint64_t)tensors[i].info.n_cols * 4
+                                                  : WEIGHT_TILE * tensors[i].info.row_bytes;
         if (row > bytes)
             bytes = row;
     }
@@ -93,7 +93,7 @@ static bool cut_slices(struct upload *it, size_t n_tensors, lm_error *err)
     return true;
 }
 
-// A norm of 16-bit floats becomes f32 in place, from the end on.
+// A vector of 16-bit floats becomes f32 in place, from the end on.
 static void widen(void *data, lm_format format, uint32_t n)
 {
     unsigned char *bytes = data;
@@ -110,7 +110,7 @@ static bool read_slice(struct upload *it, const struct slice *slice, void *to, l
     const lm_upload_tensor *tensor = &it->tensors[slice->tensor];
     if (!lm_source_read(it->source, slice->tensor, slice->row, slice->n_rows, to, err))
         return false;
-    if (tensor->is_norm)
+    if (tensor->is_vector)
         widen(to, tensor->info.format, tensor->info.n_cols);
     return true;
 }
@@ -176,7 +176,7 @@ static bool submit(struct upload *it, const struct slice *slice, struct slot *sl
     slot->recording = lm_recording_begin(it->gpu, "upload", err);
     if (!slot->recording)
         return false;
-    if (tensor->is_norm)
+    if (tensor->is_vector)
         lm_op_copy(slot->recording, &(lm_copy){
                                         .from = lm_buffer_address(slot->buffer),
                                         .to = tensor->matrix.address,

@@ -11,8 +11,8 @@
 // A tensor and where it goes.
 typedef struct lm_upload_tensor {
     lm_tensor_info info; // as in the source, at the same index
-    lm_matrix matrix;    // its place on the device; of a norm only the address counts
-    bool is_norm;        // becomes plain f32 [n_cols]
+    lm_matrix matrix;    // its place on the device; of a vector only the address counts
+    bool is_vector;      // becomes plain f32 [n_cols]
     uint32_t place;      // number in the arena
 } lm_upload_tensor;
 

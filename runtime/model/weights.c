@@ -47,23 +47,17 @@ static lm_storage storage_of(lm_format format)
     return LM_STORAGE_F32;
 }
 
-static bool is_norm(lm_tensor_kind kind)
-{
-    return kind == LM_TENSOR_OUTPUT_NORM || kind == LM_TENSOR_ATTN_NORM ||
-           kind == LM_TENSOR_FFN_NORM;
-}
-
 static void place(lm_weights *it, size_t i)
 {
     const lm_tensor_info *info = lm_source_tensor(it->source, i);
     lm_upload_tensor *tensor = &it->tensors[i];
     tensor->info = *info;
-    tensor->is_norm = is_norm(info->kind);
+    tensor->is_vector = lm_tensor_is_vector(info->kind);
     tensor->matrix = (lm_matrix){
         .storage = storage_of(info->format), .n_rows = info->n_rows, .n_cols = info->n_cols};
     const uint64_t bytes =
-        tensor->is_norm ? (uint64_t)info->n_cols * 4
-                        : lm_matrix_bytes(tensor->matrix.storage, info->n_rows, info->n_cols);
+        tensor->is_vector ? (uint64_t)info->n_cols * 4
+                          : lm_matrix_bytes(tensor->matrix.storage, info->n_rows, info->n_cols);
     tensor->place = lm_arena_add(it->arena, "weights", bytes);
     it->index[info->kind * it->n_layer + info->layer] = (uint32_t)i + 1;
 }
@@ -138,4 +132,10 @@ lm_matrix lm_weights_matrix(const lm_weights *it, lm_tensor_kind kind, uint32_t 
 uint64_t lm_weights_norm(const lm_weights *it, lm_tensor_kind kind, uint32_t layer)
 {
     return find(it, kind, layer)->matrix.address;
+}
+
+uint64_t lm_weights_bias(const lm_weights *it, lm_tensor_kind kind, uint32_t layer)
+{
+    const lm_upload_tensor *tensor = find(it, kind, layer);
+    return tensor ? tensor->matrix.address : 0;
 }

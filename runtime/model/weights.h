@@ -33,4 +33,7 @@ lm_matrix lm_weights_matrix(const lm_weights *weights, lm_tensor_kind kind, uint
 // A norm's weights, f32: their device address.
 uint64_t lm_weights_norm(const lm_weights *weights, lm_tensor_kind kind, uint32_t layer);
 
+// A bias, likewise; 0 where the model has none.
+uint64_t lm_weights_bias(const lm_weights *weights, lm_tensor_kind kind, uint32_t layer);
+
 #endif

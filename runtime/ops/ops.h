@@ -83,11 +83,12 @@ uint64_t lm_kv_layer_bytes(const lm_kv_layer *kv);
 // Fills K and V with pseudo-random values in (-1, 1], or thereabouts.
 void lm_op_kv_fill(lm_recording *rec, const lm_kv_layer *kv, uint32_t seed);
 
-// Rotates q in place and k on the way, and stores k and v at the step's positions.
+// Adds biases, rotates q in place and k on the way, and stores k and v at the step's positions.
 typedef struct lm_rope_store {
-    uint64_t q;       // f32 [n_tokens][n_head * head_dim]
-    uint64_t k, v;    // f32 [n_tokens][n_head_kv * head_dim]
-    uint64_t cos_sin; // f32 [n_ctx][head_dim / 2][2]
+    uint64_t q;                      // f32 [n_tokens][n_head * head_dim]
+    uint64_t k, v;                   // f32 [n_tokens][n_head_kv * head_dim]
+    uint64_t q_bias, k_bias, v_bias; // f32 [n_head * head_dim], [n_head_kv * head_dim]; 0: none
+    uint64_t cos_sin;                // f32 [n_ctx][head_dim / 2][2]
     lm_kv_layer kv;
     uint64_t step;
     uint32_t n_head, n_tokens;

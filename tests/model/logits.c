@@ -226,7 +226,7 @@ static void agrees_with_the_reference(void **state)
     const bool slow = strcmp(profile, "swiftshader") == 0;
     check_model("gqa7", LM_FORMAT_Q8_0, LM_KV_F32, slow ? N_LENGTHS - 2 : N_LENGTHS);
     check_model("mqa32", LM_FORMAT_F16, LM_KV_F16, slow ? 3 : N_LENGTHS - 2);
-    check_model("gqa7", LM_FORMAT_Q8_0, LM_KV_Q8_0, slow ? 5 : N_LENGTHS - 1);
+    check_model("biased", LM_FORMAT_Q8_0, LM_KV_Q8_0, slow ? 5 : N_LENGTHS - 1);
     if (slow)
         return;
     check_model("mha", LM_FORMAT_BF16, LM_KV_F32, N_LENGTHS - 1);
@@ -243,7 +243,7 @@ static void refuses_every_fault(void **state)
 {
     (void)state;
     const size_t n = 17;
-    struct pair it = open_pair("gqa7", LM_FORMAT_Q8_0, LM_KV_F32);
+    struct pair it = open_pair("biased", LM_FORMAT_Q8_0, LM_KV_F32);
     const size_t n_vocab = it.config.n_vocab;
     const float *got = device_logits(&it, n);
     for (int fault = REF_FAULT_NONE; fault < REF_FAULT_COUNT; fault++) {

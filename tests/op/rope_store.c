@@ -29,6 +29,7 @@
 
 struct shape {
     uint32_t n_head, n_head_kv, head_dim;
+    bool has_bias;
 };
 
 // f32 [N_CTX][head_dim / 2][2]
@@ -42,11 +43,14 @@ static void fill_table(float *table, uint32_t head_dim)
         }
 }
 
-// A rotated value of f32 may err by 3 * 2^-24 of its pair's length, at most 2 * sqrt(2) here; what
-// is stored is that, rounded to f16 where the cache is f16. V is only rounded.
+// A rotated value of f32 may err by 3 * 2^-24 of its pair's length, with a bias at most 3 * sqrt(2)
+// here.
+#define K_ERROR (3.0f * 0x1p-24f * 4.3f)
+
+// What is stored is that, rounded to f16 where the cache is f16. V is only rounded.
 static bool is_stored(float got, float want, bool is_k, lm_kv_type type)
 {
-    const float error = is_k ? 3.0f * 0x1p-24f * 2.9f : 0.0f;
+    const float error = is_k ? K_ERROR : 0.0f;
     float low = want - error;
     float high = want + error;
     if (type == LM_KV_F16) {
@@ -62,7 +66,7 @@ static bool is_stored(float got, float want, bool is_k, lm_kv_type type)
 static void check_blocks(const char *what, const lm_kv_layer *kv, const void *tensor, bool is_k,
                          size_t position, size_t head, const float *want)
 {
-    const double error = is_k ? 3.0 * 0x1p-24 * 2.9 : 0.0;
+    const double error = is_k ? (double)K_ERROR : 0.0;
     const size_t n_blocks = (kv->head_dim + 31) / 32;
     if (n_blocks % 2 == 1)
         assert_int_equal(kv_scale(kv, tensor, is_k, position, head, n_blocks * 32), 0);
@@ -105,6 +109,18 @@ static void check_cache(const char *what, const lm_kv_layer *kv, const void *ten
                      lm_kv_layer_bytes(kv) / 4 - kv_words(kv, n_here));
 }
 
+// A tensor of a bias, which is added to the rows [n][width]; its address, or 0 for none.
+static uint64_t add_bias(rig *it, const char *name, bool has_bias, float *rows, size_t n,
+                         size_t width, test_random *random)
+{
+    if (!has_bias)
+        return 0;
+    const rig_tensor *tensor = rig_random(it, name, random, width, -1.0f, 1.0f);
+    for (size_t i = 0; i < n * width; i++)
+        rows[i] += ((const float *)tensor->at)[i % width];
+    return tensor->address;
+}
+
 static void check(lm_gpu *gpu, const struct shape *s, lm_kv_type type, uint32_t pos,
                   uint32_t n_tokens, uint32_t n_here, test_random *random)
 {
@@ -132,12 +148,18 @@ static void check(lm_gpu *gpu, const struct shape *s, lm_kv_type type, uint32_t 
     memcpy(want_q, q->at, n_here * q_width * sizeof *want_q);
     memcpy(want_k, k->at, n_here * kv_width * sizeof *want_k);
     memcpy(want_v, v->at, n_here * kv_width * sizeof *want_v);
+    const uint64_t q_bias = add_bias(&it, "q bias", s->has_bias, want_q, n_here, q_width, random);
+    const uint64_t k_bias = add_bias(&it, "k bias", s->has_bias, want_k, n_here, kv_width, random);
+    const uint64_t v_bias = add_bias(&it, "v bias", s->has_bias, want_v, n_here, kv_width, random);
     ref_rope(want_q, n_here, s->n_head, s->head_dim, pos, BASE, FACTOR);
     ref_rope(want_k, n_here, s->n_head_kv, s->head_dim, pos, BASE, FACTOR);
 
     lm_op_rope_store(it.rec, &(lm_rope_store){.q = q->address,
                                               .k = k->address,
                                               .v = v->address,
+                                              .q_bias = q_bias,
+                                              .k_bias = k_bias,
+                                              .v_bias = v_bias,
                                               .cos_sin = table->address,
                                               .kv = kv,
                                               .step = rig_step(&it, pos, n_here),
@@ -145,8 +167,9 @@ static void check(lm_gpu *gpu, const struct shape *s, lm_kv_type type, uint32_t 
                                               .n_tokens = n_tokens});
     rig_run(&it);
     char what[96];
-    snprintf(what, sizeof what, "rope_store %u/%u heads of %u, position %u + %u, %s", s->n_head,
-             s->n_head_kv, s->head_dim, pos, n_here, lm_kv_type_name(type));
+    snprintf(what, sizeof what, "rope_store %u/%u heads of %u%s, position %u + %u, %s", s->n_head,
+             s->n_head_kv, s->head_dim, s->has_bias ? " with biases" : "", pos, n_here,
+             lm_kv_type_name(type));
     assert_true(compare_close(what, q->at, want_q, n_here * q_width, LIMIT));
     assert_true(rig_is_untouched(q, n_here * q_width));
     check_cache(what, &kv, k_cache->at, true, pos, n_here, want_k);
@@ -159,8 +182,9 @@ static void check(lm_gpu *gpu, const struct shape *s, lm_kv_type type, uint32_t 
 
 static void shapes_and_positions(void **state)
 {
-    static const struct shape shapes[] = {{2, 2, 64},  {14, 2, 80}, {32, 1, 128}, {2, 2, 160},
-                                          {14, 2, 64}, {7, 1, 160}, {4, 4, 80},   {2, 2, 128}};
+    static const struct shape shapes[] = {{2, 2, 64, false},  {14, 2, 80, true}, {32, 1, 128, true},
+                                          {2, 2, 160, false}, {14, 2, 64, true}, {7, 1, 160, true},
+                                          {4, 4, 80, false},  {2, 2, 128, true}};
     test_random random = test_random_start("rope_store");
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         for (lm_kv_type type = 0; type < LM_KV_TYPE_COUNT; type++) {
@@ -176,7 +200,7 @@ static void only_the_steps_tokens(void **state)
 {
     test_random random = test_random_start("rope_store of part of a step");
     for (uint32_t n_here = 0; n_here <= 8; n_here++)
-        check(*state, &(struct shape){14, 2, 64}, n_here % 2, 15, 8, n_here, &random);
+        check(*state, &(struct shape){14, 2, 64, false}, n_here % 2, 15, 8, n_here, &random);
 }
 
 // Every rounding of f32 to f16: ties, subnormals, overflow, infinities. V is stored unrotated.

@@ -24,6 +24,8 @@ static const char *const fault_names[REF_FAULT_COUNT] = {
     [REF_FAULT_LAST_LAYER] = "last layer skipped",
     [REF_FAULT_EMBEDDING_ROW] = "embedding row off by one",
     [REF_FAULT_Q8_0_SCALE] = "Q8_0 scale of the next block",
+    [REF_FAULT_BIAS_AFTER_ROPE] = "bias after RoPE",
+    [REF_FAULT_K_BIAS] = "bias of k left out",
 };
 
 const char *ref_fault_name(ref_fault fault)
@@ -42,6 +44,9 @@ bool ref_fault_shows(ref_fault fault, const lm_config *config, lm_format format)
         return config->n_head_kv > 1 && config->n_head > config->n_head_kv;
     case REF_FAULT_Q8_0_SCALE:
         return format == LM_FORMAT_Q8_0;
+    case REF_FAULT_BIAS_AFTER_ROPE:
+    case REF_FAULT_K_BIAS:
+        return config->qkv_bias;
     default:
         return true;
     }

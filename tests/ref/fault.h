@@ -31,6 +31,8 @@ typedef enum ref_fault {
     REF_FAULT_LAST_LAYER,         // skipped
     REF_FAULT_EMBEDDING_ROW,      // the row of token + 1
     REF_FAULT_Q8_0_SCALE,         // every block takes the scale of the next one in its row
+    REF_FAULT_BIAS_AFTER_ROPE,    // biases of q and k are added to what was rotated
+    REF_FAULT_K_BIAS,             // left out
     REF_FAULT_COUNT,
 } ref_fault;
 
@@ -38,7 +40,7 @@ typedef enum ref_fault {
 const char *ref_fault_name(ref_fault fault);
 
 // False where the fault changes nothing, whatever the weights: a factor of 1, one query head per
-// key head (or one key head for all), weights without scales.
+// key head (or one key head for all), weights without scales, no biases.
 bool ref_fault_shows(ref_fault fault, const lm_config *config, lm_format format);
 
 // x f32 [n_tokens][n_heads][head_dim]: as ref_rope(), but on the pairs (x[i], x[i + head_dim/2]).

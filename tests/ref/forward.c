@@ -196,7 +196,23 @@ static void attend(const ref_model *m, const struct step *s, const struct layer 
         ref_attention(&heads, scale, s->q, k, v, s->n_tokens, n_visible, s->mixed);
 }
 
-// x += attn_out attention(rope(q), rope(k), v), where q, k, v = Q, K, V rms_norm(x)
+// x[t] += bias for all tokens of the step; a model may have none.
+static void add_bias(const struct step *s, const float *bias, size_t n, float *x)
+{
+    for (size_t i = 0; bias && i < s->n_tokens * n; i++)
+        x[i] += bias[i % n];
+}
+
+static void add_qk_biases(const ref_model *m, const struct step *s, const struct layer *layer,
+                          float *k)
+{
+    const lm_config *c = &m->config;
+    add_bias(s, layer->weights[LM_TENSOR_Q_BIAS], (size_t)c->n_head * c->head_dim, s->q);
+    if (m->params.fault != REF_FAULT_K_BIAS)
+        add_bias(s, layer->weights[LM_TENSOR_K_BIAS], (size_t)c->n_head_kv * c->head_dim, k);
+}
+
+// x += attn_out attention(rope(q), rope(k), v), where q, k, v = Q, K, V rms_norm(x) + biases
 static void attention_block(const ref_model *m, const struct step *s, const struct layer *layer)
 {
     const lm_config *c = &m->config;
@@ -209,8 +225,14 @@ static void attention_block(const ref_model *m, const struct step *s, const stru
     project(s, layer->weights[LM_TENSOR_Q], s->normed, n_q, c->n_embd, s->q);
     project(s, layer->weights[LM_TENSOR_K], s->normed, n_kv, c->n_embd, k);
     project(s, layer->weights[LM_TENSOR_V], s->normed, n_kv, c->n_embd, v);
+    add_bias(s, layer->weights[LM_TENSOR_V_BIAS], n_kv, v);
+    const bool late = m->params.fault == REF_FAULT_BIAS_AFTER_ROPE;
+    if (!late)
+        add_qk_biases(m, s, layer, k);
     rotate(m, s, s->q, c->n_head, m->params.fault == REF_FAULT_POSITION ? 1.0 : 0.0);
     rotate(m, s, k, c->n_head_kv, 0.0);
+    if (late)
+        add_qk_biases(m, s, layer, k);
     ref_round_kv(m->params.kv, k, s->n_tokens * c->n_head_kv, c->head_dim);
     ref_round_kv(m->params.kv, v, s->n_tokens * c->n_head_kv, c->head_dim);
     attend(m, s, layer);

@@ -18,8 +18,8 @@ lm_device *model_device_open(void);
 // memory is still in use.
 void model_device_close(lm_device **device);
 
-// The path of a shape's JSON file: of a golden one, "mha", "gqa7" or "mqa32", or of "tiny", whose
-// steps take a software device a millisecond or two.
+// The path of a shape's JSON file: of a golden one, "mha", "gqa7" or "mqa32", of "biased", which is
+// gqa7 with biases, or of "tiny", whose steps take a software device a millisecond or two.
 void model_shape_path(const char *shape, char path[4096]);
 
 lm_config model_config(const char *shape);

@@ -29,6 +29,7 @@ struct file {
     float f32_2;
     uint64_t n_rows;    // of the embedding; 0: 32256
     const char *tensor; // one more tensor
+    uint32_t n_biases;  // tensors of q, k and v, layer by layer
     bool no_tensors;
     bool no_scaling;
     bool tied;
@@ -98,6 +99,11 @@ static void write_file(lm_gguf_writer *w, const struct file *file)
     put_tensor(w, "token_embd.weight", 2048, file->n_rows ? file->n_rows : 32256);
     if (!file->tied)
         put_tensor(w, "output.weight", 2048, 32256);
+    for (uint32_t i = 0; i < file->n_biases; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "blk.%u.attn_%c.bias", i / 3, "qkv"[i % 3]);
+        put_tensor(w, name, 2048, 1);
+    }
     if (file->tensor)
         put_tensor(w, file->tensor, 2048, 1);
 }
@@ -140,6 +146,24 @@ static void refused(lm_status status, const char *words, const char *more, struc
     assert_non_null(strstr(err.message, "dir/some.gguf: "));
     assert_int_equal(err.status, status);
     assert_int_equal(config.n_layer, 77); // left alone
+}
+
+static void biases_are_in_all_layers_or_none(void **state)
+{
+    (void)state;
+    lm_config c;
+    accepted(&(struct file){0}, &c);
+    assert_false(c.qkv_bias);
+    accepted(&(struct file){.n_biases = 3 * 24}, &c);
+    assert_true(c.qkv_bias);
+    refused(LM_BAD_FILE, "'blk.23.attn_v.bias' is missing beside", "in all layers, or none",
+            (struct file){.n_biases = 3 * 24 - 1});
+    refused(LM_BAD_FILE, "'blk.0.attn_k.bias' is missing beside 'blk.0.attn_q.bias'", "",
+            (struct file){.n_biases = 1});
+    refused(LM_BAD_FILE, "'llama.block_count' 24", "contradicts 75 biases",
+            (struct file){.n_biases = 3 * 25});
+    refused(LM_BAD_FILE, "'llama.block_count' 24", "contradicts 73 biases",
+            (struct file){.n_biases = 3 * 24, .tensor = "blk.x.attn_q.bias"});
 }
 
 static void reads_the_keys_of_llama_cpp(void **state)
@@ -275,7 +299,11 @@ static void refuses_what_it_cannot_run(void **state)
             (struct file){.key = "llama.attention.value_length", .u32 = 64});
     refused(no, "8 experts", "llama.expert_count",
             (struct file){.key = "llama.expert_count", .u32 = 8});
-    refused(no, "blk.0.attn_q.bias", "biases", (struct file){.tensor = "blk.0.attn_q.bias"});
+    refused(no, "blk.0.attn_output.bias", "biases but those of attn_q",
+            (struct file){.tensor = "blk.0.attn_output.bias"});
+    refused(no, "attn_q.bias", "biases but those of attn_q",
+            (struct file){.tensor = "attn_q.bias"});
+    refused(no, ".bias", "biases but those of attn_q", (struct file){.tensor = ".bias"});
     refused(no, "rope_freqs.weight", "not supported", (struct file){.tensor = "rope_freqs.weight"});
     refused(no, "intermediate 5500", "32",
             (struct file){.key = "llama.feed_forward_length", .u32 = 5500});
@@ -398,7 +426,8 @@ static void reads_a_shape(void **state)
     (void)state;
     const char text[] = "{\"layers\": 3, \"hidden\": 896, \"intermediate\": 1120, \"heads\": 14, "
                         "\"kv_heads\": 2, \"head_dim\": 64, \"vocab\": 1024, \"context\": 512, "
-                        "\"rope_base\": 1e6, \"rope_factor\": 2.5, \"tied\": true}\n";
+                        "\"rope_base\": 1e6, \"rope_factor\": 2.5, \"tied\": true, "
+                        "\"qkv_bias\": true}\n";
     lm_config c;
     lm_error err;
     assert_true(read_shape(text, strlen(text), &c, &err));
@@ -412,6 +441,7 @@ static void reads_a_shape(void **state)
     assert_int_equal(c.n_vocab, 1024);
     assert_int_equal(c.n_ctx_train, 512);
     assert_true(c.rope_base == 1e6 && c.rope_factor == 2.5 && c.tied);
+    assert_true(c.qkv_bias);
 }
 
 static void missing_keys_have_defaults(void **state)
@@ -502,6 +532,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_the_keys_of_llama_cpp),
+        cmocka_unit_test(biases_are_in_all_layers_or_none),
         cmocka_unit_test(optional_keys_have_defaults),
         cmocka_unit_test(scaling_has_three_spellings),
         cmocka_unit_test(scaling_has_two_names),

@@ -57,13 +57,16 @@ static double error_of(const golden_logits *golden, const lm_source *source,
     return error;
 }
 
-// All of them: this shape and this format are chosen so that every fault shows.
+// All but those of biases: this shape and this format are chosen so that they show.
 static void check_faults(const golden_logits *golden, const lm_source *source,
                          const lm_config *config)
 {
     for (int fault = REF_FAULT_NONE + 1; fault < REF_FAULT_COUNT; fault++) {
         const char *name = ref_fault_name((ref_fault)fault);
-        assert_true(ref_fault_shows((ref_fault)fault, config, LM_FORMAT_Q8_0));
+        const bool of_bias = fault == REF_FAULT_BIAS_AFTER_ROPE || fault == REF_FAULT_K_BIAS;
+        assert_int_equal(ref_fault_shows((ref_fault)fault, config, LM_FORMAT_Q8_0), !of_bias);
+        if (of_bias)
+            continue;
         const double error = error_of(golden, source, config, (ref_fault)fault, name);
         printf("  %-28s %.2g\n", name, error);
         if (error <= FAULT_LIMIT)

@@ -115,6 +115,15 @@ static void lists_what_a_model_has(void **state)
     assert_int_equal(lm_source_n_tensors(source), 2 + 2 * 9);
     assert_int_equal(lm_source_tensor(source, 2)->kind, LM_TENSOR_ATTN_NORM);
     lm_source_destroy(&source);
+    config.qkv_bias = true;
+    source = make_source(&config, LM_FORMAT_Q8_0);
+    assert_int_equal(lm_source_n_tensors(source), 2 + 2 * 12);
+    const lm_tensor_info *bias = lm_source_tensor(source, find_tensor(source, LM_TENSOR_K_BIAS, 1));
+    char name[64];
+    lm_tensor_name(bias->kind, bias->layer, name, sizeof name);
+    assert_string_equal(name, "blk.1.attn_k.bias");
+    assert_true(bias->n_rows == 1 && bias->n_cols == 128 && bias->format == LM_FORMAT_F32);
+    lm_source_destroy(&source);
 }
 
 static void any_rows_can_be_made_alone(void **state)
@@ -230,23 +239,33 @@ static void weights_have_the_stated_spread(void **state)
     }
 }
 
-static void norms_lie_around_one(void **state)
+// 8192 values that fill [low, high).
+static void check_vector(const lm_source *source, lm_tensor_kind kind, double low, double high)
+{
+    float *vector = (float *)(void *)read_tensor(source, find_tensor(source, kind, 1));
+    const double edge = (high - low) / 100;
+    double sum = 0, least = high, most = low;
+    for (size_t i = 0; i < 8192; i++) {
+        sum += vector[i];
+        least = fmin(least, vector[i]);
+        most = fmax(most, vector[i]);
+    }
+    assert_true(least >= low && least < low + edge && most < high && most > high - edge);
+    assert_true(fabs(sum / 8192 - (low + high) / 2) < 2 * edge);
+    free(vector);
+}
+
+static void vectors_lie_where_they_should(void **state)
 {
     (void)state;
     lm_config config = small_config();
     config.n_embd = 8192;
+    config.n_head = config.n_head_kv = 128;
+    config.qkv_bias = true;
     lm_source *source = make_source(&config, LM_FORMAT_Q8_0);
-    const size_t index = find_tensor(source, LM_TENSOR_FFN_NORM, 1);
-    float *norm = (float *)(void *)read_tensor(source, index);
-    double sum = 0, least = 2, most = 0;
-    for (size_t i = 0; i < 8192; i++) {
-        sum += norm[i];
-        least = fmin(least, norm[i]);
-        most = fmax(most, norm[i]);
-    }
-    assert_true(least >= 0.5 && least < 0.51 && most < 1.5 && most > 1.49);
-    assert_true(fabs(sum / 8192 - 1) < 0.02);
-    free(norm);
+    check_vector(source, LM_TENSOR_FFN_NORM, 0.5, 1.5);
+    check_vector(source, LM_TENSOR_Q_BIAS, -1, 1);
+    check_vector(source, LM_TENSOR_V_BIAS, -1, 1);
     lm_source_destroy(&source);
 }
 
@@ -356,6 +375,7 @@ static void a_file_holds_what_the_generator_makes(void **state)
         lm_config config = small_config();
         config.tied = f % 2 == 1;
         config.rope_factor = f % 2 == 1 ? 1 : 4;
+        config.qkv_bias = f % 3 == 1;
         assert_true(lm_synth_write(&config, FORMATS[f], path, &err));
         lm_gguf *gguf;
         lm_config read;
@@ -364,6 +384,7 @@ static void a_file_holds_what_the_generator_makes(void **state)
         assert_string_equal(read.name, config.name);
         assert_true(read.rope_base == config.rope_base && read.rope_factor == config.rope_factor);
         assert_true(read.norm_eps == config.norm_eps && read.tied == config.tied);
+        assert_true(read.qkv_bias == config.qkv_bias);
         assert_int_equal(read.n_head, 6);
         assert_int_equal(read.head_dim, 64);
         assert_int_equal(lm_source_n_tensors(from_file), lm_source_n_tensors(made));
@@ -568,8 +589,10 @@ static void refuses_files_that_do_not_fit(void **state)
                        LM_UNSUPPORTED, formats[i].words);
     source_refused((struct change){.name = "blk.0.attn_v.weight", .format = 77}, LM_UNSUPPORTED,
                    "type 77");
-    source_refused((struct change){.name = "output_norm.weight", .format = LM_FORMAT_F16},
-                   LM_UNSUPPORTED, "'output_norm.weight' has the format F16");
+    source_refused((struct change){.name = "output_norm.weight", .format = LM_FORMAT_F16}, LM_OK,
+                   NULL);
+    source_refused((struct change){.name = "output_norm.weight", .format = LM_FORMAT_Q8_0},
+                   LM_UNSUPPORTED, "'output_norm.weight' has the format Q8_0; a norm or a bias");
     source_refused((struct change){.name = "", .extra = "blk.1.attn_q.weight"}, LM_BAD_FILE,
                    "llama.block_count");
 }
@@ -690,7 +713,7 @@ int main(void)
         cmocka_unit_test(narrow_matrices_take_another_format),
         cmocka_unit_test(rows_beyond_the_end_are_refused),
         cmocka_unit_test(weights_have_the_stated_spread),
-        cmocka_unit_test(norms_lie_around_one),
+        cmocka_unit_test(vectors_lie_where_they_should),
         cmocka_unit_test(q8_0_has_hard_blocks),
         cmocka_unit_test(no_two_tensors_are_alike),
         cmocka_unit_test(weights_never_change),
