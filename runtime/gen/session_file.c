@@ -21,8 +21,7 @@ _Static_assert(KV_TILE == LM_SESSION_TILE, "a file has whole tiles");
 
 static const char *kv_name(uint32_t type)
 {
-    static const char *const names[] = {[LM_KV_F16] = "f16", [LM_KV_F32] = "f32"};
-    return type < sizeof names / sizeof *names ? names[type] : NULL;
+    return type < LM_KV_TYPE_COUNT ? lm_kv_type_name((lm_kv_type)type) : NULL;
 }
 
 // A part of K or V of a layer: [n_head_kv][n_ctx / 16][tile_bytes].
@@ -31,13 +30,16 @@ struct plane {
     uint64_t tile_bytes;
 };
 
-#define MAX_PLANES 1
+#define MAX_PLANES 2 // values, and scales behind them
 
 static uint32_t find_planes(const lm_kv_layer *kv, struct plane planes[MAX_PLANES])
 {
     const uint64_t n_tiles = (uint64_t)kv->n_head_kv * kv->n_ctx / KV_TILE;
-    planes[0] = (struct plane){.tile_bytes = lm_kv_layer_bytes(kv) / n_tiles};
-    return 1;
+    const uint64_t values = lm_kv_value_bytes(kv);
+    const uint64_t scales = lm_kv_layer_bytes(kv) - values;
+    planes[0] = (struct plane){.tile_bytes = values / n_tiles};
+    planes[1] = (struct plane){.offset = values, .tile_bytes = scales / n_tiles};
+    return scales ? 2 : 1;
 }
 
 static uint64_t hash_vocabulary(const lm_tokenizer *tokenizer)

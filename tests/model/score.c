@@ -111,7 +111,7 @@ static void agrees_with_the_reference(void **state)
     const lm_config config = model_config("tiny");
     lm_source *source = lm_source_synthetic(&config, LM_FORMAT_F16, &err);
     model_must(source != NULL, &err);
-    const ref_params params = {.n_ctx = CTX, .kv_f16 = true};
+    const ref_params params = {.n_ctx = CTX, .kv = LM_KV_F16};
     ref_model *reference = ref_model_create(source, &config, &params, &err);
     model_must(reference != NULL, &err);
     float *want = malloc((size_t)N_TOKENS * N_VOCAB * sizeof *want);

@@ -148,6 +148,7 @@ static void a_prompt_goes_on_alike(void **state)
     goes_on_alike(*state, LM_KV_F16, false, &greedy);
     goes_on_alike(*state, LM_KV_F16, false, &sampled);
     goes_on_alike(*state, LM_KV_F32, false, &sampled);
+    goes_on_alike(*state, LM_KV_Q8_0, false, &sampled);
 }
 
 static void a_generation_goes_on_alike(void **state)
