@@ -121,31 +121,110 @@ struct parts {
     float d[16], least[16]; // what they stand for
 };
 
-// Weights as d * scale * q - dmin * least with q from 0 to `top`, both integers up to `limit`. A
-// part's range is stretched to zero: a least is not negative.
+// A way to store a part: weights become scale * q - least.
+struct fit {
+    float scale, least;
+    float error; // what it costs, by squares
+};
+
+// The best scale and least for given quants, neither negative: least squares, each weighted.
+static struct fit fit_range(const float *x, const float *weight, const uint8_t *q, int n)
+{
+    float w = 0.0f, wq = 0.0f, wqq = 0.0f, wx = 0.0f, wxq = 0.0f;
+    for (int i = 0; i < n; i++) {
+        const float wi = weight[i];
+        const float qi = (float)q[i];
+        w += wi;
+        wq += wi * qi;
+        wqq += wi * qi * qi;
+        wx += wi * x[i];
+        wxq += wi * x[i] * qi;
+    }
+    struct fit fit = {0};
+    fit.scale = (w * wxq - wx * wq) * inverse(w * wqq - wq * wq);
+    fit.least = (fit.scale * wq - wx) * inverse(w);
+    if (!(fit.least > 0.0f)) {
+        fit.least = 0.0f;
+        fit.scale = wxq * inverse(wqq);
+    }
+    for (int i = 0; i < n; i++) {
+        const float off = fit.scale * (float)q[i] - fit.least - x[i];
+        fit.error += weight[i] * off * off;
+    }
+    return fit;
+}
+
+// Scale and least of a part whose quants are 0 to `top`: the range, stretched to zero because a
+// least is not negative, is narrowed and widened by up to a quant, and the best is taken. Large
+// weights count more.
+static struct fit search_range(const float *x, int n, int top)
+{
+    float low, high, square = 0.0f, weight[32];
+    uint8_t q[32];
+    range(x, n, &low, &high);
+    low = low < 0.0f ? low : 0.0f;
+    high = high > 0.0f ? high : 0.0f;
+    for (int i = 0; i < n; i++)
+        square += x[i] * x[i];
+    for (int i = 0; i < n; i++)
+        weight[i] = sqrtf(square / (float)n) + fabsf(x[i]);
+    struct fit best = {(high - low) / (float)top, -low, INFINITY};
+    for (int step = -10; step <= 10 && best.scale > 0.0f; step++) {
+        const float by = ((float)top + 0.1f * (float)step) / (high - low);
+        for (int i = 0; i < n; i++)
+            q[i] = (uint8_t)cut((x[i] - low) * by + 0.5f, 0, top);
+        const struct fit fit = fit_range(x, weight, q, n);
+        if (fit.scale > 0.0f && fit.error < best.error) // a NaN is no better
+            best = fit;
+    }
+    return best;
+}
+
+// Weights as d * scale * q - dmin * least with q from 0 to `top`, both integers up to `limit`.
 static void range_parts(const float *x, int top, int limit, struct parts *parts,
                         unsigned char *d_at)
 {
     const int n = 256 / parts->n;
-    float scale[16], least[16], most_scale = 0.0f, most_least = 0.0f;
+    struct fit fits[16];
+    float most_scale = 0.0f, most_least = 0.0f;
     for (int p = 0; p < parts->n; p++) {
-        float low, high;
-        range(x + p * n, n, &low, &high);
-        low = low < 0.0f ? low : 0.0f;
-        high = high > 0.0f ? high : 0.0f;
-        scale[p] = (high - low) / (float)top;
-        least[p] = -low;
-        most_scale = fmaxf(most_scale, scale[p]);
-        most_least = fmaxf(most_least, least[p]);
+        fits[p] = search_range(x + p * n, n, top);
+        most_scale = fmaxf(most_scale, fits[p].scale);
+        most_least = fmaxf(most_least, fits[p].least);
     }
     const float d = put_f16(d_at, most_scale / (float)limit);
     const float dmin = put_f16(d_at + 2, most_least / (float)limit);
     for (int p = 0; p < parts->n; p++) {
-        parts->scales[p] = (uint8_t)nearest(scale[p] * inverse(d), 0, limit);
-        parts->leasts[p] = (uint8_t)nearest(least[p] * inverse(dmin), 0, limit);
+        parts->scales[p] = (uint8_t)nearest(fits[p].scale * inverse(d), 0, limit);
+        parts->leasts[p] = (uint8_t)nearest(fits[p].least * inverse(dmin), 0, limit);
         parts->d[p] = d * (float)parts->scales[p];
         parts->least[p] = dmin * (float)parts->leasts[p];
     }
+}
+
+// The scale of 16 weights whose quants are -half to half - 1: the extreme becomes the lowest quant,
+// or one up to 0.9 beside it, whichever is best by squares. Large weights count more.
+static float search_centred(const float *x, int half)
+{
+    const float most = extreme(x, 16);
+    float best = most / -(float)half;
+    float best_gain = 0.0f; // how much less the error is than with all quants 0
+    for (int step = -9; step <= 9 && most != 0.0f; step++) {
+        const float by = ((float)half + 0.1f * (float)step) / -most;
+        float wxq = 0.0f, wqq = 0.0f;
+        for (int i = 0; i < 16; i++) {
+            const float weight = x[i] * x[i];
+            const float q = (float)(cut(x[i] * by + ((float)half + 0.5f), 0, 2 * half - 1) - half);
+            wxq += weight * x[i] * q;
+            wqq += weight * q * q;
+        }
+        const float scale = wxq * inverse(wqq);
+        if (scale * wxq > best_gain) { // a NaN is no better
+            best_gain = scale * wxq;
+            best = scale;
+        }
+    }
+    return best;
 }
 
 // Weights as d * scale * q with q from -half and scale from -limit on, one less on the other side.
@@ -155,7 +234,7 @@ static void centre_parts(const float *x, int half, int limit, struct parts *part
 {
     float scale[16];
     for (int p = 0; p < 16; p++)
-        scale[p] = extreme(x + 16 * p, 16) / -(float)half;
+        scale[p] = search_centred(x + 16 * p, half);
     const float d = put_f16(d_at, extreme(scale, 16) / -(float)limit);
     for (int p = 0; p < 16; p++) {
         const int s = nearest(scale[p] * inverse(d), -limit, limit - 1);
