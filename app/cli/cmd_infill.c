@@ -196,11 +196,18 @@ static cli_exit infill_file(struct work *w)
 
 // ---- JSON lines ---------------------------------------------------------------------------------
 
+static bool add_id(cJSON *json, const cJSON *id)
+{
+    if (!id)
+        return true;
+    return cJSON_IsString(id) ? cli_json_add_text(json, "id", lm_text_of(id->valuestring))
+                              : cli_json_add_number(json, "id", id->valuedouble);
+}
+
 static bool print_answer(struct work *w, const cJSON *id, const lm_error *failed, lm_error *err)
 {
     cJSON *json = cJSON_CreateObject();
-    cJSON *copy = id ? cJSON_Duplicate(id, true) : NULL;
-    bool complete = json && (!id || (copy && cJSON_AddItemToObject(json, "id", copy)));
+    bool complete = json && add_id(json, id);
     if (failed) {
         complete = complete && cli_json_add_text(json, "error", lm_text_of(failed->message));
     } else {

@@ -130,8 +130,11 @@ static bool read_key(cli_infill_request *request, const cJSON *item, lm_error *e
     lm_generation_params *generation = &hole->generation;
     lm_sampling *sampling = &generation->sampling;
     const char *key = item->string;
-    if (strcmp(key, "id") == 0)
-        return true;
+    if (strcmp(key, "id") == 0) {
+        if (request->id)
+            return true;
+        return lm_fail(err, LM_BAD_ARGUMENT, "'id' must be a string or a number");
+    }
     if (strcmp(key, "prefix") == 0)
         return read_code(item, &hole->prefix, err);
     if (strcmp(key, "suffix") == 0)
@@ -193,7 +196,9 @@ static bool parse_object(cli_infill_request *request, lm_text line, lm_error *er
                        end ? (size_t)(end - line.at) + 1 : 1);
     if (!cJSON_IsObject(request->root))
         return lm_fail(err, LM_BAD_ARGUMENT, "the line is no JSON object");
-    request->id = cJSON_GetObjectItemCaseSensitive(request->root, "id");
+    const cJSON *id = cJSON_GetObjectItemCaseSensitive(request->root, "id");
+    if (cJSON_IsString(id) || cJSON_IsNumber(id))
+        request->id = id;
     return true;
 }
 

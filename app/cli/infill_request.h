@@ -4,8 +4,8 @@
 //
 // Keys, all optional but one of the first two: prefix, suffix, path, files [{path, text}], shape
 // ("auto", "line", "block"), max_tokens, temperature, top_k, top_p, min_p, seed, stop (a text or an
-// array of them), id (anything, comes back with the answer). What a line does not say, the command
-// line does.
+// array of them), id (a string or a number, comes back with the answer). What a line does not say,
+// the command line does.
 
 #ifndef CLI_INFILL_REQUEST_H
 #define CLI_INFILL_REQUEST_H

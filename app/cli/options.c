@@ -65,7 +65,7 @@ static const struct option table[] = {
      CLI_TOKENIZE},
     {'r', "repo-file", "FILE", "another file for the model to read first; may be repeated",
      REPO_FILE, 0, 0, 0, CLI_INFILL},
-    {0, "shape", "auto|line|block", "fill a line or a block (default: by what is around)", SHAPE,
+    {0, "shape", "SHAPE", "fill a line, a block, or auto (default): by what is around", SHAPE,
      AT(shape), 0, 0, CLI_INFILL},
     {0, "continue", NULL, "show the model only what is before the hole", FLAG, AT(only_prefix), 0,
      0, CLI_INFILL},

@@ -91,6 +91,8 @@ gives 0 infill -m "$model" --logit-bias "$(id ')')=1000" "$dir/gcd.c:5:13"
 [ ! -s "$out" ] || fail "a bracket that is there already was printed"
 says "$err" "stopped: bracket]" "a bracket"
 
+gives 0 infill --synthetic "$dir/tiny-instruct.json" --any-model -n 1 "$dir/gcd.c:3"
+
 # -v says where and why, and what the context has no room for.
 gives 0 infill -m "$model" $words -v -c 60 -n 20 -r "$dir/next.py" -r "$dir/crlf.c" "$dir/gcd.c:3"
 says "$err" "hole at line 3, column 5; The next line would leave the block." "-v"
@@ -144,6 +146,7 @@ says "$out" '"finish":"indent"' "--json"
 says "$out" '"new_tokens":1,' "--json"
 
 hole='"prefix":"int gcd(int a, int b)\n{\n    ","suffix":"\n}\nint x = gcd( , 3); // é = 1\n"'
+bad=$(printf '\377') # no UTF-8
 cat >"$dir/requests" <<END
 {"id":1,$hole,"max_tokens":3}
 {"id":"two",$hole,"max_tokens":3,"temperature":0,"top_k":3,"seed":7,"shape":"block","path":"a.c"}
@@ -151,7 +154,8 @@ cat >"$dir/requests" <<END
 no JSON
 [1]
 {"id":3,"prefx":"x"}
-{"id":4}
+{"id":"${bad}4"}
+{"id":[1],"prefix":"x"}
 {"prefix":1}
 {"prefix":"x","max_tokens":0}
 {"prefix":"x","max_tokens":1.5}
@@ -166,12 +170,12 @@ no JSON
 {"prefix":"a\u0000b"}
 {"prefix":"x"} {"prefix":"y"}
 END
-printf '{"prefix":"a\\\\u0000","suffix":"","max_tokens":2,"stop":["zzz"],"path":"b.py","files":[{"path":"a.py","text":"y"}]}\n{"id":null,%s,"max_tokens":3}' \
+printf '{"prefix":"a\\\\u0000","suffix":"","max_tokens":2,"stop":["zzz"],"path":"b.py","files":[{"path":"a.py","text":"y"}]}\n{"id":0.5,%s,"max_tokens":3}' \
     "$hole" >>"$dir/requests" # the last line has no end
 gives 1 infill -m "$model" - <"$dir/requests"
-[ "$(wc -l <"$out")" -eq 21 ] || fail "JSON lines: not 21 answers"
-[ "$(grep -c '"error":' "$out")" -eq 17 ] || fail "JSON lines: not 17 errors"
-for line in 1 2 21; do
+[ "$(wc -l <"$out")" -eq 22 ] || fail "JSON lines: not 22 answers"
+[ "$(grep -c '"error":' "$out")" -eq 18 ] || fail "JSON lines: not 18 errors"
+for line in 1 2 22; do
     [ "$(tokens $line)" = "$expected_tokens" ] || fail "JSON lines: answer $line has other tokens"
 done
 # answers LINE WORDS
@@ -186,22 +190,23 @@ answers 2 '"prefill_tokens":1,'
 answers 3 '{"error":"the line is no JSON from byte 1 on"}'
 answers 4 'no JSON object'
 answers 5 "{\"id\":3,\"error\":\"unknown key 'prefx'; known are"
-answers 6 "neither 'prefix' nor 'suffix'"
-answers 7 "'prefix' must be a string"
-answers 8 "'max_tokens' must be a whole number from 1 to 1000000"
-answers 9 "'max_tokens' must be a whole number"
-answers 10 "4096 new tokens leave no room for the code in a context of 4096"
-answers 11 "'top_p' must be"
-answers 12 "'temperature' must be"
-answers 13 "'seed' must be"
-answers 14 "'shape' must be"
-answers 15 "'stop' holds what is no string"
-answers 16 'stop text'
-answers 17 "each of 'files' must be"
-answers 18 'zero byte'
-answers 19 'no JSON from byte 16'
-answers 20 '{"text":"'
-answers 21 '{"id":null,"text":"'
+answers 6 "{\"id\":\"�4\",\"error\":\"neither 'prefix' nor 'suffix'"
+answers 7 "{\"error\":\"'id' must be a string or a number\"}"
+answers 8 "'prefix' must be a string"
+answers 9 "'max_tokens' must be a whole number from 1 to 1000000"
+answers 10 "'max_tokens' must be a whole number"
+answers 11 "4096 new tokens leave no room for the code in a context of 4096"
+answers 12 "'top_p' must be"
+answers 13 "'temperature' must be"
+answers 14 "'seed' must be"
+answers 15 "'shape' must be"
+answers 16 "'stop' holds what is no string"
+answers 17 'stop text'
+answers 18 "each of 'files' must be"
+answers 19 'zero byte'
+answers 20 'no JSON from byte 16'
+answers 21 '{"text":"'
+answers 22 '{"id":0.5,"text":"'
 
 # Ctrl-C while a text is made: what is certain by then is there. A slow machine gets more time.
 for seconds in 3 12 48; do
@@ -231,7 +236,13 @@ printf '{%s,"max_tokens":3}\n' "$hole" >&3
 wait_for 1
 echo '{"id":"long","prefix":"x","max_tokens":4000,"shape":"block"}' >&3
 sleep 1
-kill -INT "$pid"
+for _ in 1 2 3; do # before the answer has begun it does nothing
+    kill -INT "$pid"
+    for _ in $(seq 100); do
+        [ "$(wc -l <"$out")" -ge 2 ] && break 2
+        sleep 0.1
+    done
+done
 wait_for 2
 kill -INT "$pid" # between two answers it is for nobody,
 sleep 0.1
