@@ -60,23 +60,29 @@ class Layer(nn.Module):
         self.gate_up = nn.Linear(c.n_embd, 2 * c.n_ff, bias=False)
         self.down = nn.Linear(c.n_ff, c.n_embd, bias=False)
 
-    def forward(self, x, rope):
-        x = x + self.attention(self.norm(x, self.attn_norm), rope)
+    def forward(self, x, rope, cache=None):
+        x = x + self.attention(self.norm(x, self.attn_norm), rope, cache)
         gate, up = self.gate_up(self.norm(x, self.ffn_norm)).chunk(2, dim=-1)
         return x + self.down(F.silu(gate) * up)
 
     def norm(self, x, weight):
         return F.rms_norm(x, weight.shape, weight, self.config.norm_eps)
 
-    def attention(self, x, rope):
+    def attention(self, x, rope, cache):
         c = self.config
         batch, n, _ = x.shape
         heads = self.qkv(x).view(batch, n, -1, c.head_dim).transpose(1, 2)
         q, k, v = heads.split((c.n_head, c.n_head_kv, c.n_head_kv), dim=1)
         q, k = rotate(q, rope), rotate(k, rope)
+        first = True
+        if cache is not None:
+            first = not cache
+            if cache:
+                k, v = torch.cat((cache[0], k), dim=2), torch.cat((cache[1], v), dim=2)
+            cache[:] = k, v
         group = c.n_head // c.n_head_kv
         k, v = k.repeat_interleave(group, dim=1), v.repeat_interleave(group, dim=1)
-        y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        y = F.scaled_dot_product_attention(q, k, v, is_causal=first)
         return self.out(y.transpose(1, 2).reshape(batch, n, -1))
 
 
@@ -105,17 +111,35 @@ class Model(nn.Module):
         table = rope_table(self.config, n_positions, base, factor)
         self.rope = tuple(part.to(device) for part in table)
 
-    def hidden(self, ids):
-        """[batch][n] token ids to [batch][n][n_embd], normalised."""
+    def hidden(self, ids, caches=None, start=0):
+        """[batch][n] token ids to [batch][n][n_embd], normalised. With `caches`, an empty list for
+        each layer at first, they are what comes behind `start` tokens; then n is 1 unless that is
+        0."""
         x = F.embedding(ids, self.embedding)
-        rope = tuple(part[: ids.shape[1]] for part in self.rope)
-        for layer in self.layers:
-            x = layer(x, rope)
+        rope = tuple(part[start : start + ids.shape[1]] for part in self.rope)
+        for i, layer in enumerate(self.layers):
+            x = layer(x, rope, caches[i] if caches else None)
         return F.rms_norm(x, self.output_norm.shape, self.output_norm, self.config.norm_eps)
 
     def forward(self, ids):
         """Logits [batch][n][n_vocab]; the output matrix is the embedding."""
         return self.hidden(ids) @ self.embedding.T
+
+    @torch.no_grad()
+    def greedy(self, ids, limit, stops):
+        """At most `limit` of the most probable tokens behind `ids`, until one of `stops`, which is
+        not among them."""
+        caches = [[] for _ in self.layers]
+        new, part, start = [], ids, 0
+        while len(new) < limit:
+            x = self.hidden(torch.tensor([part]), caches, start)[0, -1]
+            token = int((self.embedding @ x).argmax())
+            if token in stops:
+                break
+            new.append(token)
+            start += len(part)
+            part = [token]
+        return new
 
     def loss(self, ids, reduction="mean"):
         """Next-token loss in nats of rows [batch][n + 1]; nothing is asked of padding."""
