@@ -6,7 +6,8 @@
 A document is a piece of a package's files in dependency order, each file behind a comment with its
 path, at most a row long. Half of the documents become fill-in-the-middle (prefix, suffix, middle, as
 in section 3.1.2 of the paper) before they are packed into rows. File n holds the part n % PARTS of
-the corpus, so PARTS files are an epoch; every epoch cuts anew.
+the corpus, so PARTS files are an epoch; every epoch cuts anew. With --skip K it is part n + K, so that
+the second phase need not see again what the first has seen.
 """
 
 import argparse
@@ -183,6 +184,7 @@ def main():
     parser.add_argument("--parts", type=int, default=4)
     parser.add_argument("--first", type=int, default=0, help="number of the first file")
     parser.add_argument("--files", type=int, default=4)
+    parser.add_argument("--skip", type=int, default=0, help="parts")
     parser.add_argument("--fim-rate", type=float, default=0.5)
     parser.add_argument("--shuffle-files", action="store_true", help="for the ablation")
     parser.add_argument("--name", default="ctx", help="of the files, before the context")
@@ -196,7 +198,7 @@ def main():
     (args.run / "packed").mkdir(exist_ok=True)
     for number in range(args.first, args.first + args.files):
         rng = np.random.default_rng([args.seed, args.context, number])
-        part = part_of(sections, number % args.parts, args.parts)
+        part = part_of(sections, (number + args.skip) % args.parts, args.parts)
         table = pack(tokenizer, part, args.context, args.fim_rate, rng)
         path = path_of(args.run, name, number)
         table.tofile(path.with_suffix(".part"))
