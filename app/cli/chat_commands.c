@@ -66,8 +66,9 @@ static bool save(cli_chat *chat, const char *argument, lm_error *err)
                     lm_conversation_write(chat->conversation, &note, &size, err) &&
                     lm_session_save(chat->engine.session, argument, (lm_text){note, size}, err);
     free(note);
+    const size_t n = lm_conversation_n_turns(chat->conversation);
     if (ok)
-        cli_say("saved %zu turns to %s", lm_conversation_n_turns(chat->conversation), argument);
+        cli_say("saved %zu turn%s to %s", n, n == 1 ? "" : "s", argument);
     return ok;
 }
 
@@ -78,12 +79,13 @@ static bool load(cli_chat *chat, const char *argument, lm_error *err)
 
 // The session could not take the file, which is sound. True where the conversation shall be used
 // without it; `err` says what was wrong.
-static bool take_alone(cli_chat *chat, const lm_error *err)
+static bool take_alone(cli_chat *chat, lm_error *err)
 {
     if (!chat->is_terminal || (err->status != LM_BAD_FILE && err->status != LM_BAD_ARGUMENT))
         return false;
     cli_say("%s", err->message);
-    return cli_chat_input_ask(chat->input, "Take what was said, and evaluate it anew? [y/N] ");
+    return cli_chat_input_ask(chat->input, "Take what was said, and evaluate it anew? [y/N] ") ||
+           lm_fail(err, LM_CANCELLED, "nothing was loaded");
 }
 
 bool cli_chat_load(cli_chat *chat, const char *path, lm_error *err)
@@ -108,7 +110,8 @@ bool cli_chat_load(cli_chat *chat, const char *path, lm_error *err)
     chat->conversation = loaded;
     chat->n_regenerated = 0;
     chat->finish = LM_FINISH_NONE;
-    cli_say("loaded %zu turns from %s", lm_conversation_n_turns(loaded), path);
+    const size_t n = lm_conversation_n_turns(loaded);
+    cli_say("loaded %zu turn%s from %s", n, n == 1 ? "" : "s", path);
     return true;
 }
 

@@ -66,7 +66,8 @@ static bool recover(cli_chat *chat, lm_error *err)
         cli_say("%s", err->message);
     if (err->status != LM_DEVICE_LOST)
         return true;
-    cli_say("opening the device again; nothing of the chat is lost");
+    cli_say(
+        "opening the device again; nothing but this question is lost, which can be asked again");
     chat->session_is_stale = true;
     return cli_engine_reopen(&chat->engine, err);
 }
@@ -119,11 +120,13 @@ static bool begin(cli_chat *chat, lm_error *err)
         !cli_engine_choose(&chat->engine, chat->options, err) || !check_model(chat, err) ||
         !cli_engine_goes_on(err) || !cli_engine_open(&chat->engine, err))
         return false;
-    if (chat->is_terminal || chat->options->n_args == 0)
-        chat->input = cli_chat_input_create(chat->is_terminal, err);
-    else
-        return !chat->options->load || cli_chat_load(chat, chat->options->load, err);
-    return chat->input && (!chat->options->load || cli_chat_load(chat, chat->options->load, err));
+    if ((chat->is_terminal || chat->options->n_args == 0) &&
+        !(chat->input = cli_chat_input_create(chat->is_terminal, err)))
+        return false;
+    if (!chat->options->load)
+        return true;
+    // A file has a system text of its own, and what the command line says is newer.
+    return cli_chat_load(chat, chat->options->load, err) && read_system(chat, err);
 }
 
 static cli_exit talk(cli_chat *chat)

@@ -252,8 +252,9 @@ static void bind_keys(cli_line_editor *editor)
     };
     EditLine *el = editor->el;
     el_set(el, EL_EDITOR, "emacs");
-    el_set(el, EL_ADDFN, "lemnos-paste", "Insert a pasted text", insert_paste);
-    el_set(el, EL_ADDFN, "lemnos-line-break", "Insert a line break", insert_line_break);
+    // The narrow function copies these texts and never frees the copies.
+    el_wset(el, EL_ADDFN, L"lemnos-paste", L"Insert a pasted text", insert_paste);
+    el_wset(el, EL_ADDFN, L"lemnos-line-break", L"Insert a line break", insert_line_break);
     for (size_t i = 0; i < sizeof bindings / sizeof *bindings; i++)
         el_set(el, EL_BIND, bindings[i][0], bindings[i][1], NULL);
     el_source(el, NULL);

@@ -31,24 +31,20 @@ refuses 1 "no-such-file" chat -m "$instruct" --system-file "$dir/no-such-file" x
 refuses 1 "no-such-file" chat -m "$instruct" --load "$dir/no-such-file" x
 
 # ---- turns: what was said before counts, and is not evaluated again
-talk 0 'one\n\ntwo\n' --json
-[ "$(wc -l <"$out")" -eq 2 ] || fail "two messages: not two lines of JSON"
+talk 0 'one\n\ntwo\n/reset\ntwo\n/reset\none\n/reset\n/system Other.\none\n/reset\n/system Brief.
+one\n/exit\nnever\n' --json
+[ "$(wc -l <"$out")" -eq 6 ] || fail "six messages before /exit: not six lines of JSON"
 one=$(field tokens 1)
 two=$(field tokens 2)
 [ "$(field reused_tokens 1)" -eq 0 ] || fail "the first turn reused $(field reused_tokens 1) tokens"
 [ "$(field reused_tokens 2)" -ge "$(field prompt_tokens 1)" ] ||
     fail "the second turn reused $(field reused_tokens 2) of $(field prompt_tokens 1) tokens and more"
 [ "$(field prompt_tokens 2)" -gt "$(field prompt_tokens 1)" ] || fail "the second prompt is no longer"
-talk 0 'two\n' --json
-[ "$(field tokens 1)" != "$two" ] || fail "what was said before does not count"
-talk 0 'x\n/reset\none\n' --json
-[ "$(field tokens 2)" = "$one" ] || fail "/reset leaves something"
+[ "$(field tokens 3)" != "$two" ] || fail "what was said before does not count"
+[ "$(field tokens 4)" = "$one" ] || fail "/reset leaves something"
+[ "$(field tokens 5)" != "$one" ] || fail "/system changes nothing"
+[ "$(field tokens 6)" = "$one" ] || fail "/system and --system differ"
 says "$err" "a new chat" "/reset"
-talk 0 '/system Other.\none\n/exit\nnever\n' --json
-[ "$(wc -l <"$out")" -eq 1 ] || fail "/exit did not end the chat"
-[ "$(field tokens 1)" != "$one" ] || fail "/system changes nothing"
-talk 0 '/system Brief.\none\n' --json --system Other.
-[ "$(field tokens 1)" = "$one" ] || fail "/system and --system differ"
 printf 'Brief.' >"$dir/system"
 printf 'one' >"$dir/script"
 gives 0 chat -m "$instruct" -n 10 --ignore-end --system-file "$dir/system" --json --logprobs 2 <"$dir/script"
@@ -56,32 +52,25 @@ gives 0 chat -m "$instruct" -n 10 --ignore-end --system-file "$dir/system" --jso
 [ "$(grep -o '"top":' "$out" | wc -l)" -eq 10 ] || fail "--logprobs: not 10 lists"
 
 # ---- messages of several lines, and of a slash
-talk 0 '"""\na\\\n\n/exit\n"""\r\n'
-cp "$out" "$dir/block"
-gives 0 chat -m "$instruct" -n 10 --ignore-end --system Brief. "$(printf 'a\\\n\n/exit')"
-same "$dir/block" "$out" "a block and an argument"
-talk 0 'a\\\nb\r\n' # the shell's %b makes one backslash of two
-cp "$out" "$dir/joined"
-talk 0 '"""\na\nb\n"""'
-same "$dir/joined" "$out" "a backslash and a block"
-talk 0 '//exit\n'
-cp "$out" "$dir/slash"
-gives 0 chat -m "$instruct" -n 10 --ignore-end --system Brief. /exit
-same "$dir/slash" "$out" "// and an argument with a slash"
+talk 0 '"""\na\\\n\n/exit\n"""\r\n/reset\na\\\nb\r\n/reset\n"""\na\nb\n"""\n/reset\n//exit\n' --json
+[ "$(wc -l <"$out")" -eq 4 ] || fail "messages of several lines: not four answers"
+block=$(field tokens 1)
+slash=$(field tokens 4)
+[ "$(field tokens 2)" = "$(field tokens 3)" ] || fail "a backslash and a block differ"
+[ "$(field tokens 2)" != "$block" ] || fail "two messages get one answer"
+answer() {
+    gives 0 chat -m "$instruct" -n 10 --ignore-end --system Brief. --json "$1"
+}
+answer "$(printf 'a\\\n\n/exit')"
+[ "$(field tokens 1)" = "$block" ] || fail "a block and an argument differ"
+answer /exit
+[ "$(field tokens 1)" = "$slash" ] || fail "// and an argument with a slash differ"
 talk 1 '"""\na\n'
 says "$err" 'line 1: the message that """ begins has no end' "a block without an end"
 
 # ---- commands that are wrong end a script, and say where
-talk 1 'one\n/sav x\nnever\n'
+talk 1 '\n/sav x\nnever\n'
 says "$err" "line 2: there is no command '/sav'; did you mean '/save'?" "/sav"
-talk 1 '/frobnicate\n'
-says "$err" "there is no command '/frobnicate'; see /help" "/frobnicate"
-talk 1 '/save\n'
-says "$err" "/save needs a FILE" "/save"
-talk 1 '/exit now\n'
-says "$err" "/exit has no use for 'now'" "/exit now"
-talk 1 "/save $dir/s\n"
-says "$err" "nothing to save yet" "/save at the beginning"
 talk 1 '/regen\n'
 says "$err" "no answer yet" "/regen at the beginning"
 
@@ -106,6 +95,8 @@ talk 0 'two\n' --load "$dir/s" --json
 [ "$(field reused_tokens 1)" -gt 20 ] || fail "a loaded chat is evaluated again"
 talk 0 "x\n/load $dir/s\ntwo\n" --json --system Other.
 [ "$(field tokens 2)" = "$two" ] || fail "/load in a chat goes on in another way"
+talk 0 '/system\n' --load "$dir/s" --system Other.
+says "$err" "Other." "--system and --load"
 head -c 2000 "$dir/s" >"$dir/cut"
 talk 1 "one\n/load $dir/cut\nnever\n" --json
 [ "$(wc -l <"$out")" -eq 1 ] || fail "a script goes on after a file that is cut"
@@ -130,8 +121,6 @@ talk 0 "$long\nsecond\n$long$long\n" -c 230 --drop-oldest --json
 says "$err" "left out is the" "--drop-oldest"
 talk 1 "$long$long$long$long$long$long\n" -c 230
 says "$err" "the message alone has" "a message that is too long"
-gives 0 chat -m "$instruct" --ignore-end --system Brief. -c 60 x
-says "$err" "the context of 60 tokens is full" "a full context"
 
 # ---- Ctrl-C ends a script as it ends any program
 n_checks=$((n_checks + 1))

@@ -25,7 +25,7 @@ types() {
 
 # A line is edited: the cursor goes left twice, one letter is put in between and one taken away.
 # Then Ctrl-C in an answer, twice, at a line with text and at an empty one; the chat goes on.
-types 0 'expect > 
+types 0 "expect > 
 send helxo\e[D\xc3\xa4\x08\x08l\r
 bytes 300
 send \x03
@@ -45,7 +45,16 @@ send \x03
 expect Ctrl-D or /exit ends the chat
 expect > 
 send /rset\r
-expect did you mean
+expect did you mean '/reset'?
+expect > 
+send /frobnicate\r
+expect there is no command '/frobnicate'; see /help
+expect > 
+send /save\r
+expect /save needs a FILE
+expect > 
+send /exit now\r
+expect /exit has no use for 'now'
 expect > 
 send \e[200~two\rlines\e[201~
 expect lines
@@ -54,7 +63,7 @@ bytes 100
 send \x03
 expect stopped; what was said is kept
 expect > 
-send \x04'
+send \x04"
 history=$dir/state/lemnos/chat_history
 grep -qx 'hello' "$history" || fail "an edited line is not in the history as it was seen"
 says "$history" 'two\012lines' "a pasted text in the history"
@@ -65,6 +74,9 @@ grep -q 'half' "$history" && fail "a line that Ctrl-C took is in the history"
 # arrow key. A bad file changes nothing.
 echo damaged >"$dir/bad"
 types 0 "expect > 
+send /save $dir/s\\r
+expect nothing to save yet
+expect > 
 send first question\\r
 expect the context of 100 tokens is full
 expect > 
@@ -78,7 +90,7 @@ send /load $dir/bad\\r
 expect lemnos: $dir/bad
 expect > 
 send /save $dir/s\\r
-expect saved 1 turns
+expect saved 1 turn to
 expect > 
 send \\e[A\\e[A\\e[A
 expect second question
@@ -88,7 +100,7 @@ send y\\r
 expect the context of 100 tokens is full
 expect > 
 send /load $dir/s\\r
-expect loaded 1 turns
+expect loaded 1 turn from
 expect > 
 send /exit\\r" --system B. -c 100
 
