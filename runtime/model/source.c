@@ -191,6 +191,11 @@ static const char *shape_keys(lm_tensor_kind kind)
     case LM_TENSOR_V:
         return "llama.embedding_length, llama.attention.head_count_kv and "
                "llama.attention.key_length";
+    case LM_TENSOR_Q_BIAS:
+        return "llama.attention.head_count and llama.attention.key_length";
+    case LM_TENSOR_K_BIAS:
+    case LM_TENSOR_V_BIAS:
+        return "llama.attention.head_count_kv and llama.attention.key_length";
     case LM_TENSOR_GATE:
     case LM_TENSOR_UP:
     case LM_TENSOR_DOWN:

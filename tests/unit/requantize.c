@@ -68,6 +68,7 @@ static lm_config small_config(void)
     config.n_embd = 256;
     config.n_ff = 352;
     config.n_vocab = 515;
+    config.qkv_bias = true;
     return config;
 }
 
