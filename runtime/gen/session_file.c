@@ -46,9 +46,11 @@ static uint64_t hash_vocabulary(const lm_tokenizer *tokenizer)
 {
     uint64_t hash = LM_HASH_START;
     for (size_t i = 0; i < lm_tokenizer_n_vocab(tokenizer); i++) {
-        const lm_text bytes = lm_tokenizer_bytes(tokenizer, (lm_token)i);
-        const unsigned char size[2] = {(unsigned char)bytes.size, (unsigned char)(bytes.size >> 8)};
-        hash = lm_hash(lm_hash(hash, size, sizeof size), bytes.at, bytes.size);
+        const lm_text spelling = lm_tokenizer_spelling(tokenizer, (lm_token)i);
+        const unsigned char facts[] = {(unsigned char)spelling.size,
+                                       (unsigned char)(spelling.size >> 8),
+                                       lm_tokenizer_is_control(tokenizer, (lm_token)i)};
+        hash = lm_hash(lm_hash(hash, facts, sizeof facts), spelling.at, spelling.size);
     }
     return hash;
 }
