@@ -185,12 +185,12 @@ static bool collect(lm_generation *it, lm_event *event, lm_error *err)
     lm_session *session = it->session;
     const struct step_outbox *outbox = lm_arena_map(session->memory.shared, session->memory.outbox);
     const uint32_t n_out = outbox->n_out;
-    if (outbox->stop == STEP_STOP_NUMBERS) {
-        lm_fail(err, LM_BAD_NUMBERS,
-                "%" PRIu32 " of the logits after token %" PRIu32 " are no finite numbers",
-                outbox->bad_count, session->n_tokens);
-        return false;
-    }
+    // What was drawn before in the same submit is good and comes first.
+    if (outbox->stop == STEP_STOP_NUMBERS && it->n_drawn == n_out)
+        return lm_fail(err, LM_BAD_NUMBERS,
+                       "%" PRIu32 " of the %" PRIu32 " logits after %" PRIu32
+                       " tokens are no finite numbers",
+                       outbox->bad_count, session->model->config.n_vocab, session->n_tokens);
     while (it->n_drawn < n_out && it->finish == LM_FINISH_NONE) {
         const uint32_t token = outbox->tokens[it->n_drawn % STEP_OUT_TOKENS];
         it->n_drawn++;

@@ -381,6 +381,12 @@ static void the_file_of_a_synthetic_model_is_the_same(void **state)
     save_of_model(f, &(lm_model_params){.path = gguf}, path);
     refuse(session, path, LM_BAD_FILE,
            "session was saved with another vocabulary than that of 'tiny'");
+
+    // Weights that were trained on are another model, whatever it is called.
+    model_write_changed(gguf, "tiny", LM_FORMAT_Q8_0, "blk.1.ffn_up.weight", 5, "\x7f", 1);
+    save_of_model(f, &(lm_model_params){.path = gguf}, path);
+    refuse(session, path, LM_BAD_FILE,
+           "session was saved with another model 'tiny' (Q8_0); this is 'tiny' (Q8_0)");
     lm_session_destroy(&session);
 }
 

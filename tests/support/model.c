@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "gguf/gguf.h"
 #include "support/device.h"
 #include "support/golden.h"
 #include "support/random.h"
@@ -60,6 +61,27 @@ lm_model *model_open(lm_device *device, const char *shape, lm_format format, uin
     lm_model *model = lm_model_open(device, &params, &err);
     model_must(model != NULL, &err);
     return model;
+}
+
+void model_write_changed(const char *path, const char *shape, lm_format format, const char *tensor,
+                         uint64_t offset, const void *bytes, size_t size)
+{
+    lm_error err = {0};
+    char shape_path[4096];
+    model_shape_path(shape, shape_path);
+    const lm_model_params params = {.synthetic = shape_path, .format = lm_format_name(format)};
+    model_must(lm_model_write_synthetic(&params, path, &err), &err);
+    lm_gguf *gguf = lm_gguf_open(path, &err);
+    model_must(gguf != NULL, &err);
+    const lm_gguf_tensor *found = lm_gguf_find(gguf, tensor);
+    assert_non_null(found);
+    assert_true(offset + size <= found->size_bytes);
+    FILE *file = fopen(path, "r+b");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, (long)(found->offset + offset), SEEK_SET), 0);
+    assert_int_equal(fwrite(bytes, size, 1, file), 1);
+    assert_int_equal(fclose(file), 0);
+    lm_gguf_close(&gguf);
 }
 
 lm_config model_config(const char *shape)

@@ -27,6 +27,11 @@ lm_config model_config(const char *shape);
 // A synthetic model of such a shape. ctx_tokens as in lm_model_params.
 lm_model *model_open(lm_device *device, const char *shape, lm_format format, uint32_t ctx_tokens);
 
+// Writes the synthetic model as a GGUF file in which other bytes stand `offset` bytes into a
+// tensor.
+void model_write_changed(const char *path, const char *shape, lm_format format, const char *tensor,
+                         uint64_t offset, const void *bytes, size_t size);
+
 lm_session *model_session(lm_model *model, uint32_t ctx_tokens, lm_kv_type kv);
 
 void model_sync(lm_session *session, const lm_token *tokens, size_t n_tokens);
