@@ -21,7 +21,7 @@ _Static_assert(KV_TILE == LM_SESSION_TILE, "a file has whole tiles");
 
 static const char *kv_name(uint32_t type)
 {
-    return type < LM_KV_TYPE_COUNT ? lm_kv_type_name((lm_kv_type)type) : NULL;
+    return type < LM_KV_TYPE_COUNT ? lm_kv_type_name((lm_kv_type)type) : "an unknown type";
 }
 
 // A part of K or V of a layer: [n_head_kv][n_ctx / 16][tile_bytes].
@@ -30,7 +30,7 @@ struct plane {
     uint64_t tile_bytes;
 };
 
-#define MAX_PLANES 2 // values, and scales behind them
+#define MAX_PLANES 2 // values and, of q8_0, scales
 
 static uint32_t find_planes(const lm_kv_layer *kv, struct plane planes[MAX_PLANES])
 {
@@ -39,7 +39,7 @@ static uint32_t find_planes(const lm_kv_layer *kv, struct plane planes[MAX_PLANE
     const uint64_t scales = lm_kv_layer_bytes(kv) - values;
     planes[0] = (struct plane){.tile_bytes = values / n_tiles};
     planes[1] = (struct plane){.offset = values, .tile_bytes = scales / n_tiles};
-    return scales ? 2 : 1;
+    return scales > 0 ? 2 : 1;
 }
 
 static uint64_t hash_vocabulary(const lm_tokenizer *tokenizer)
@@ -252,11 +252,10 @@ static bool check_fit(const lm_session *it, const lm_session_reader *reader, lm_
     const char *path = lm_session_reader_path(reader);
     if (!check_model(path, file, &own, err))
         return false;
-    const char *kv = kv_name(file->kv_type);
     if (file->kv_type != own.kv_type)
         return lm_fail(err, LM_BAD_FILE,
                        "%s was saved with a KV cache in %s; that of this session is in %s", path,
-                       kv ? kv : "an unknown type", kv_name(own.kv_type));
+                       kv_name(file->kv_type), kv_name(own.kv_type));
     if (file->n_layer != own.n_layer || file->kv_tile_bytes != own.kv_tile_bytes)
         return lm_fail(err, LM_BAD_FILE, "%s is damaged: its sizes are not those of '%s'", path,
                        own.model);
@@ -353,7 +352,7 @@ bool lm_session_file_read_note(const char *path, lm_session_file_info *info, cha
     lm_session_reader *reader = lm_session_reader_open(path, err);
     bool ok = reader && lm_session_reader_check(reader, NULL, &text, err);
     const lm_session_header *header = ok ? lm_session_reader_header(reader) : NULL;
-    if (ok && !kv_name(header->kv_type))
+    if (ok && header->kv_type >= LM_KV_TYPE_COUNT)
         ok = lm_fail(err, LM_BAD_FILE,
                      "%s has a KV cache of type %" PRIu32 ", which this program does not know",
                      path, header->kv_type);

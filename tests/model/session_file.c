@@ -155,6 +155,7 @@ static void a_generation_goes_on_alike(void **state)
 {
     goes_on_alike(*state, LM_KV_F16, true, &greedy);
     goes_on_alike(*state, LM_KV_F32, true, &sampled);
+    goes_on_alike(*state, LM_KV_Q8_0, true, &sampled);
 }
 
 // The logits are there without evaluating anything, and a longer prompt finds its beginning.
