@@ -65,7 +65,7 @@ class Plan:
 PRESETS = {
     "tiny": Plan(models.Config(2, 64, 2, 1, 96, head_dim=64), 40, 2048, 3e-3, context=128),
     "nano": Plan(models.Config(4, 256, 4, 2, 672), 4000, 8192, 3e-3),
-    "mini": Plan(models.Config(10, 320, 5, 1, 896), 12000, 131072, 2e-3),
+    "mini": Plan(models.Config(10, 320, 5, 1, 896), 2400, 131072, 2e-3),
 }
 
 
