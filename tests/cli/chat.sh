@@ -51,6 +51,22 @@ gives 0 chat -m "$instruct" -n 10 --ignore-end --system-file "$dir/system" --jso
 [ "$(field tokens 1)" = "$one" ] || fail "--system-file and --system differ"
 [ "$(grep -o '"top":' "$out" | wc -l)" -eq 10 ] || fail "--logprobs: not 10 lists"
 
+# ---- an answer ends with a newline and <|EOT|>, and comes back in the next prompt with one of each
+# Biases and a penalty for each time that a token was there make the model say "z", newline, end: of
+# the prompt's three newlines each has cost 100.
+z=$("$lemnos" tokenize -m "$instruct" --no-bos --ids z 2>/dev/null)
+newline=$("$lemnos" tokenize -m "$instruct" --no-bos --ids "$(printf '\nz')" 2>/dev/null | cut -d' ' -f1)
+end=$("$lemnos" tokenize -m "$instruct" --no-bos --special --ids '<|EOT|>' 2>/dev/null)
+: >"$dir/empty"
+printf 'x\nx\n' >"$dir/script"
+gives 0 chat -m "$instruct" -n 10 --system-file "$dir/empty" --frequency-penalty 100 \
+    --repeat-last-n 1000 --logit-bias "$z=1500" --logit-bias "$newline=1750" \
+    --logit-bias "$end=1425" --json <"$dir/script"
+[ "$(field text 1)" = '"z\n"' ] && [ "$(field finish 1)" = '"end"' ] || fail "an answer is not 'z', newline"
+[ "$(field prompt_tokens 2)" -eq $((2 * $(field prompt_tokens 1) + 3)) ] ||
+    fail "an answer comes back with another end"
+[ "$(field reused_tokens 2)" -eq $(($(field prompt_tokens 1) + 2)) ] || fail "an answer is evaluated again"
+
 # ---- messages of several lines, and of a slash
 talk 0 '"""\na\\\n\n/exit\n"""\r\n/reset\na\\\nb\r\n/reset\n"""\na\nb\n"""\n/reset\n//exit\n' --json
 [ "$(wc -l <"$out")" -eq 4 ] || fail "messages of several lines: not four answers"

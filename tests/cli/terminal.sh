@@ -99,6 +99,9 @@ expect Leave it out? [y/N]
 send y\\r
 expect the context of 100 tokens is full
 expect > 
+send /save $dir/s2\\r
+expect saved 1 turn to
+expect > 
 send /load $dir/s\\r
 expect loaded 1 turn from
 expect > 
