@@ -243,11 +243,14 @@ typedef enum lm_finish {
 
 const char *lm_finish_name(lm_finish finish); // "end", "stop", "length", "context", "cancelled"
 
+#define LM_MAX_STOPS      16
+#define LM_MAX_STOP_BYTES 256 // so much text at most is held back
+
 typedef struct lm_generation_params {
     uint32_t max_tokens;      // 0: until the context is full
     lm_sampling sampling;     // its biases are borrowed until lm_generation_begin() returns
     uint32_t n_logprobs;      // tell log-probabilities of this many tokens, 0 to LM_MAX_LOGPROBS
-    const char *const *stops; // texts that end the generation; borrowed until its end
+    const char *const *stops; // texts that end it, none empty; borrowed until its end
     size_t n_stops;
     bool ignore_end; // go on after end tokens, for benchmarks
 } lm_generation_params;

@@ -240,6 +240,20 @@ static bool add_bias(cli_options *options, const struct option *opt, const char 
     return set_float(opt, shown, value + size + 1, &bias->bias, err);
 }
 
+// Checked here too: a mistake is told before a model is loaded.
+static bool add_stop(cli_options *options, const char *shown, const char *value, lm_error *err)
+{
+    const size_t size = strlen(value);
+    if (size > LM_MAX_STOP_BYTES)
+        return lm_fail(err, LM_BAD_ARGUMENT, "%s with a text of %zu bytes exceeds the limit of %d",
+                       shown, size, LM_MAX_STOP_BYTES);
+    if (options->n_stops == LM_MAX_STOPS)
+        return lm_fail(err, LM_BAD_ARGUMENT, "%s can be given at most %d times", shown,
+                       LM_MAX_STOPS);
+    options->stops[options->n_stops++] = value;
+    return true;
+}
+
 static bool set_kv(const char *value, lm_kv_type *kv, lm_error *err)
 {
     return lm_kv_type_parse(value, kv) ||
@@ -290,8 +304,8 @@ static bool set_option(cli_options *options, const struct option *opt, const cha
     if (value[0] == 0)
         return lm_fail(err, LM_BAD_ARGUMENT, "%s needs a %s that is not empty", shown, opt->value);
     if (opt->kind == STOP)
-        options->stops[options->n_stops++] = value;
-    else if (opt->kind == REPO_FILE)
+        return add_stop(options, shown, value, err);
+    if (opt->kind == REPO_FILE)
         options->repo_files[options->n_repo_files++] = value;
     else
         *(const char **)field = value;

@@ -1,5 +1,6 @@
 #include "gen/stop.h"
 
+#include "lm.h"
 #include "tokenizer/tokenizer.h"
 
 #include <stdlib.h>
@@ -24,8 +25,8 @@ lm_stop *lm_stop_create(const char *const *stops, size_t n_stops, lm_error *err)
     for (size_t i = 0; i < n_stops; i++) {
         const size_t size = strlen(stops[i]);
         if (size == 0 || size > LM_MAX_STOP_BYTES) {
-            lm_fail(err, LM_BAD_ARGUMENT, "a stop text of %zu bytes is outside 1 to %d", size,
-                    LM_MAX_STOP_BYTES);
+            lm_fail(err, LM_BAD_ARGUMENT, "stop text %zu has %zu bytes, which is outside 1 to %d",
+                    i + 1, size, LM_MAX_STOP_BYTES);
             return NULL;
         }
     }

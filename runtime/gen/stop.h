@@ -13,11 +13,8 @@
 
 typedef struct lm_stop lm_stop;
 
-#define LM_MAX_STOPS      16
-#define LM_MAX_STOP_BYTES 256
-
 // `stops` are borrowed until destroyed. Fails with LM_BAD_ARGUMENT for an empty stop text, one over
-// LM_MAX_STOP_BYTES or more than LM_MAX_STOPS of them.
+// LM_MAX_STOP_BYTES or more than LM_MAX_STOPS of them (lm.h).
 lm_stop *lm_stop_create(const char *const *stops, size_t n_stops, lm_error *err);
 void lm_stop_destroy(lm_stop **stop);
 

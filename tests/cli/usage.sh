@@ -70,12 +70,17 @@ for number in '' b nan 1.1e9; do
 done
 # shellcheck disable=SC2046 # many words
 refuses 2 "--logit-bias can be given at most 64 times" run $(seq -f '--logit-bias %.0f=1' 65) x
+refuses 2 "--stop with a text of 257 bytes exceeds the limit of 256" run --stop "$(printf '%0257d' 0)" x
+# shellcheck disable=SC2046
+refuses 2 "--stop can be given at most 16 times" run $(seq -f '--stop %.0f' 17) x
+refuses 2 "--stop needs a TEXT that is not empty" run --stop '' x
 refuses 2 "--kv 'f8' is unknown; known are f16, f32 and q8_0" run --kv f8 x
 
 # What is accepted gets as far as the missing model.
 for number in 0 0.0 0e5 0.001 0.8 100; do
     refuses 1 /nonexistent run -m /nonexistent --temp "$number" x
 done
+refuses 1 /nonexistent run -m /nonexistent --stop "$(printf '%0256d' 0)" x
 refuses 1 /nonexistent run -m/nonexistent -vn1000000 -c1048576 --seed 18446744073709551615 -- x
 refuses 1 /nonexistent run -m /nonexistent --top-k 40 --top-p 0.95 --min-p 0.05 --repeat-penalty 1.1 \
     --repeat-last-n 256 --frequency-penalty -0.5 --presence-penalty 0.5 --logit-bias 7=-1e9 \

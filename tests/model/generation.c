@@ -394,7 +394,7 @@ static void bad_parameters_are_refused(void **state)
     refuse(session, &(lm_generation_params){.sampling.temperature = -0.5f}, LM_BAD_ARGUMENT,
            "a temperature of -0.5 is not 0 or from 0.001 to 100");
     refuse(session, &(lm_generation_params){.stops = empty, .n_stops = 2}, LM_BAD_ARGUMENT,
-           "a stop text of 0 bytes is outside 1 to 256");
+           "stop text 2 has 0 bytes, which is outside 1 to 256");
     refuse(session, &(lm_generation_params){.stops = empty, .n_stops = 17}, LM_BAD_ARGUMENT,
            "17 stop texts exceed the limit of 16");
 
