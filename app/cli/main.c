@@ -85,7 +85,7 @@ static const cli_command commands[] = {
      "file\n"
      "with any of the keys layers, hidden, intermediate, heads, kv_heads, head_dim, vocab, "
      "context,\n"
-     "rope_base, rope_factor, tied.\n",
+     "rope_base, rope_factor, tied, qkv_bias.\n",
      "  lemnos synth deepseek-coder-1.3b --format Q8_0 -o synthetic.gguf\n", 1, 1, cli_synth},
     {"quantize", CLI_QUANTIZE, "IN OUT --type TYPE", "write a model in another format",
      "Writes the model IN to the file OUT with its matrices in another format; everything else is\n"
