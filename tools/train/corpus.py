@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Makes the corpus: the steps of section 2 of the DeepSeek-Coder paper, in small, on Python packages.
+"""Makes the corpus: the steps of section 2 of the DeepSeek-Coder paper, on Python packages.
 
     python corpus.py RUN_FOLDER --evaldata FOLDER
 
-Writes into RUN_FOLDER/corpus: train.jsonl and held_out.jsonl, one file a line ({"package", "group",
-"path", "text"}, in dependency order), counts.json and counts.md for the model card, and NOTICE. Also
-writes held_out.txt beside this script, which is committed.
+Writes into RUN_FOLDER/corpus: train.jsonl and held_out.jsonl, one file a line ({"package",
+"group", "path", "text"}, in dependency order), counts.json and counts.md for the model card, and
+NOTICE. Also writes held_out.txt beside this script, which is committed.
 """
 
 import argparse
@@ -184,8 +184,12 @@ def write_notice(path, notices, used):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", type=pathlib.Path, help="folder for everything that is made")
-    parser.add_argument("--evaldata", type=pathlib.Path, required=True,
-                        help="folder with human-eval/ and mbpp/, for decontamination")  # fmt: skip
+    parser.add_argument(
+        "--evaldata",
+        type=pathlib.Path,
+        required=True,
+        help="folder with human-eval/ and mbpp/, for decontamination",
+    )
     parser.add_argument("--packages", type=pathlib.Path, default=HERE / "packages.txt")
     parser.add_argument("--held-out-list", type=pathlib.Path, default=HERE / "held_out.txt")
     args = parser.parse_args()

@@ -1,7 +1,7 @@
-"""Finds files that share text with the benchmarks: n-grams of words, as in section 2.5 of the paper.
+"""Finds files that share text with the benchmarks: n-grams of words, as the paper has it.
 
-A 10-gram of words that a test string has is enough; a test string of 3 to 9 words must be there as a
-whole. Words are what lies between white space, so ten of them are about two lines of code.
+A 10-gram of words that a test string has is enough; a test string of 3 to 9 words must be there as
+a whole. Words are what lies between white space, so ten of them are about two lines of code.
 """
 
 import gzip

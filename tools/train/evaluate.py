@@ -49,8 +49,11 @@ def choose_lines(records, count, rng):
     chosen = []
     for record in records:
         lines = record["text"].splitlines(keepends=True)
-        good = [i for i, line in enumerate(lines)
-                if 8 <= len(line.strip()) <= 80 and line.strip()[0] not in "#\"'" and i > 5]  # fmt: skip
+        good = [
+            i
+            for i, line in enumerate(lines)
+            if 8 <= len(line.strip()) <= 80 and line.strip()[0] not in "#\"'" and i > 5
+        ]
         if len(good) >= 10:
             i = int(rng.choice(good))
             chosen.append((record, "".join(lines[:i]), lines[i], "".join(lines[i + 1 :])))
@@ -82,8 +85,11 @@ def choose_functions(records, count, rng):
     chosen = []
     for record in records:
         lines = record["text"].splitlines(keepends=True)
-        functions = [node for node in ast.walk(ast.parse(record["text"]))
-                     if isinstance(node, ast.FunctionDef) and len(node.body) > 1]  # fmt: skip
+        functions = [
+            node
+            for node in ast.walk(ast.parse(record["text"]))
+            if isinstance(node, ast.FunctionDef) and len(node.body) > 1
+        ]
         starts = list(filter(None, map(body_line, functions)))
         if starts:
             i = int(rng.choice(starts))
@@ -114,8 +120,10 @@ def complete(model, tokenizer, item):
     new = model.greedy([tokens.BOS] + prefix, COMPLETION_TOKENS, {tokens.EOS})
     truth = tokenizer.encode(behind).ids
     cut = truth[:COMPLETION_TOKENS]
-    return ((tokenizer.decode(new), len(new) < COMPLETION_TOKENS),
-            (tokenizer.decode(cut), len(truth) <= COMPLETION_TOKENS))  # fmt: skip
+    return (
+        (tokenizer.decode(new), len(new) < COMPLETION_TOKENS),
+        (tokenizer.decode(cut), len(truth) <= COMPLETION_TOKENS),
+    )
 
 
 def measure_lines(model, tokenizer, records, args):
@@ -125,10 +133,11 @@ def measure_lines(model, tokenizer, records, args):
         lines = [fill_line(model, tokenizer, item, infill) for item in items]
         hits[infill] = [line.strip() == item[2].strip() for line, item in zip(lines, items)]
     n = len(items)
-    return [("lines found by fill-in-the-middle", f"{np.mean(hits[True]):.1%} of {n}"),
-            ("lines found by continuing", f"{np.mean(hits[False]):.1%} of {n}"),
-            ("the first over the second", f"{sum(hits[True]) / max(sum(hits[False]), 1):.2f}"),
-            ]  # fmt: skip
+    return [
+        ("lines found by fill-in-the-middle", f"{np.mean(hits[True]):.1%} of {n}"),
+        ("lines found by continuing", f"{np.mean(hits[False]):.1%} of {n}"),
+        ("the first over the second", f"{sum(hits[True]) / max(sum(hits[False]), 1):.2f}"),
+    ]
 
 
 def measure_completions(model, tokenizer, records, args):
@@ -141,9 +150,11 @@ def measure_completions(model, tokenizer, records, args):
             print(f"---- {item[0]['path']}: {good[-1][0]}\n{item[1][-200:]}>>>{ours[0]}")
     ours, truth = np.array(good).T
     # 64 tokens of real code often end inside a bracket or a string: there nobody can parse.
-    return [("completions that parse", f"{ours.mean():.1%} of {len(items)}"),
-            ("the true text, cut alike", f"{truth.mean():.1%}"),
-            ("completions where the true text does", f"{ours[truth].mean():.1%} of {truth.sum()}")]  # fmt: skip
+    return [
+        ("completions that parse", f"{ours.mean():.1%} of {len(items)}"),
+        ("the true text, cut alike", f"{truth.mean():.1%}"),
+        ("completions where the true text does", f"{ours[truth].mean():.1%} of {truth.sum()}"),
+    ]
 
 
 def main():

@@ -33,8 +33,11 @@ def tensors(state, c):
     yield "output_norm.weight", weights["output_norm"]
     n_q, n_kv = c["n_head"] * c["head_dim"], c["n_head_kv"] * c["head_dim"]
     for i in range(c["n_layer"]):
-        layer = {name.partition(f"layers.{i}.")[2]: value for name, value in weights.items()
-                 if name.startswith(f"layers.{i}.")}  # fmt: skip
+        layer = {
+            name.partition(f"layers.{i}.")[2]: value
+            for name, value in weights.items()
+            if name.startswith(f"layers.{i}.")
+        }
         q, k, v = np.split(layer["qkv.weight"], [n_q, n_q + n_kv])
         gate, up = np.split(layer["gate_up.weight"], 2)
         yield f"blk.{i}.attn_norm.weight", layer["attn_norm"]

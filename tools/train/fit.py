@@ -38,8 +38,10 @@ def row_of(args, shape):
     last = train(args, shape, steps, 200)[-1]
     n_parameters = models.Config(*map(int, shape.split(","))).n_parameters()
     rate = args.tokens_per_step / step_seconds
-    return (f"| {shape} | {n_parameters / 1e6:.2f} | {rate:.0f} | {int(last['tokens']) / 1e6:.1f} "
-            f"| {last['held_out']} |")  # fmt: skip
+    return (
+        f"| {shape} | {n_parameters / 1e6:.2f} | {rate:.0f} | {int(last['tokens']) / 1e6:.1f} "
+        f"| {last['held_out']} |"
+    )
 
 
 def main():
@@ -51,9 +53,12 @@ def main():
     parser.add_argument("--tokens-per-step", type=int, default=8192)
     parser.add_argument("--lr", type=float, default=3e-3)
     args = parser.parse_args()
-    lines = [f"{args.seconds:.0f} s each on {args.threads} threads", "",
-             "| shape | M parameters | tokens/s | M tokens | held out, bits a byte |",
-             "|---|---:|---:|---:|---:|"]  # fmt: skip
+    lines = [
+        f"{args.seconds:.0f} s each on {args.threads} threads",
+        "",
+        "| shape | M parameters | tokens/s | M tokens | held out, bits a byte |",
+        "|---|---:|---:|---:|---:|",
+    ]
     for shape in args.shapes:
         lines.append(row_of(args, shape))
         print(lines[-1], flush=True)

@@ -1,7 +1,7 @@
 """Bits per byte on the held-out packages.
 
-Windows of 1,024 tokens, BOS in each, every 512 tokens; of a window the tokens that the window before
-did not score count. Documents are the sections of pack.py, without marks.
+Windows of 1,024 tokens, BOS in each, every 512 tokens; of a window the tokens that the window
+before did not score count. Documents are the sections of pack.py, without marks.
 """
 
 import numpy as np

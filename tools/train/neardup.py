@@ -10,7 +10,8 @@ N_GRAM = 5
 THRESHOLD = 0.7  # of the estimated Jaccard index, StarCoder's
 
 _random = np.random.default_rng(20240125)
-_FACTORS = _random.integers(1, 1 << 63, N_PERMUTATIONS, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+_FACTORS = _random.integers(1, 1 << 63, N_PERMUTATIONS, dtype=np.uint64)
+_FACTORS = _FACTORS * np.uint64(2) + np.uint64(1)  # odd
 _OFFSETS = _random.integers(0, 1 << 63, N_PERMUTATIONS, dtype=np.uint64)
 _BASE = np.uint64(0x9E3779B97F4A7C15)
 _WORD = re.compile(r"\w+")

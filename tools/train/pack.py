@@ -4,10 +4,10 @@
     python pack.py RUN_FOLDER --context 1024 --files 4 --parts 4
 
 A document is a piece of a package's files in dependency order, each file behind a comment with its
-path, at most a row long. Half of the documents become fill-in-the-middle (prefix, suffix, middle, as
-in section 3.1.2 of the paper) before they are packed into rows. File n holds the part n % PARTS of
-the corpus, so PARTS files are an epoch; every epoch cuts anew. With --skip K it is part n + K, so that
-the second phase need not see again what the first has seen.
+path, at most a row long. Half of the documents become fill-in-the-middle (prefix, suffix, middle,
+as in section 3.1.2 of the paper) before they are packed into rows. File n holds the part n % PARTS
+of the corpus, so PARTS files are an epoch; every epoch cuts anew. With --skip K it is part n + K,
+so that the second phase need not see again what the first has seen.
 """
 
 import argparse
@@ -21,7 +21,7 @@ import numpy as np
 import tokens
 
 AFTER_FILE = "\n\n\n"  # as Lemnos puts a repository together, tokenizer/prompt_code.c
-FIM_EXTRA = 20         # tokens that the marks and the cuts may add to a document
+FIM_EXTRA = 20  # tokens that the marks and the cuts may add to a document
 SECTION_CHARS = 100_000
 
 # ends: whether a group ends with it.
@@ -204,9 +204,15 @@ def main():
         table.tofile(path.with_suffix(".part"))
         path.with_suffix(".part").rename(path)
         n_pad = int((table == tokens.PAD).sum())
-        report = {"rows": len(table), "context": args.context, "tokens": table.size - n_pad,
-                  "padding": n_pad, "fim_rate": args.fim_rate, "seed": args.seed,
-                  "parts": args.parts}  # fmt: skip
+        report = {
+            "rows": len(table),
+            "context": args.context,
+            "tokens": table.size - n_pad,
+            "padding": n_pad,
+            "fim_rate": args.fim_rate,
+            "seed": args.seed,
+            "parts": args.parts,
+        }
         path.with_suffix(".json").write_text(json.dumps(report) + "\n")
         print(f"{path.name}: {json.dumps(report)}", flush=True)
 

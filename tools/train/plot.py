@@ -46,13 +46,16 @@ def draw(curve, path, title):
         mean += 0.05 * (y - mean)
         smooth.append((x, mean))
     box = (0, loss[-1][0], 0, 6)
-    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" '
-             f'font-family="sans-serif" font-size="11"><rect width="100%" height="100%" '
-             f'fill="white"/><text x="{MARGIN}" y="24" font-size="14">{title}</text>']  # fmt: skip
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" '
+        f'font-family="sans-serif" font-size="11"><rect width="100%" height="100%" '
+        f'fill="white"/><text x="{MARGIN}" y="24" font-size="14">{title}</text>'
+    ]
     parts += axis(box)
     parts.append(polyline(smooth, box, "#1565c0"))
-    parts.append(f'<text x="{WIDTH - 250}" y="60" fill="#1565c0">training loss, nats a token</text>')
+    x = WIDTH - 250
+    parts.append(f'<text x="{x}" y="60" fill="#1565c0">training loss, nats a token</text>')
     if held:
         parts.append(polyline(held, box, "#c62828"))
-        parts.append(f'<text x="{WIDTH - 250}" y="76" fill="#c62828">held out, bits a byte</text>')
+        parts.append(f'<text x="{x}" y="76" fill="#c62828">held out, bits a byte</text>')
     path.write_text("\n".join(parts) + "\n</svg>\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The rules of the corpus, one by one: python -m unittest discover tools/train"""
+"""The rules of the corpus, one by one."""
 
 import pathlib
 import tempfile
@@ -33,15 +33,14 @@ class Rules(unittest.TestCase):
         self.assertIsNone(rules.licence_reason("# Licensed under the terms in LICENSE\n"))
         self.assertEqual(rules.licence_reason("# Under the LGPL\n" + GOOD), "copyleft")
         late = "x = 1\n" * 100
-        self.assertEqual(
-            rules.licence_reason(late + "# GNU General Public License\n"), "copyleft"
-        )
+        self.assertEqual(rules.licence_reason(late + "# GNU General Public License\n"), "copyleft")
         self.assertIsNone(rules.licence_reason(late + "# GPL\n"))
         spdx = "# SPDX-License-Identifier: "
         self.assertIsNone(rules.licence_reason(spdx + "BSD-3-Clause\n"))
         self.assertEqual(rules.licence_reason(spdx + "Foo-1.0\n"), "unknown licence")
-        self.assertEqual(rules.licence_reason("# Licensed under the Foo licence\n"),
-                         "unknown licence")  # fmt: skip
+        self.assertEqual(
+            rules.licence_reason("# Licensed under the Foo licence\n"), "unknown licence"
+        )
 
     def test_starcoder(self):
         self.assertIsNone(rules.starcoder_reason(GOOD))
@@ -64,13 +63,21 @@ class Order(unittest.TestCase):
         return depends.order(depends.dependencies(files))
 
     def test_dependencies_first(self):
-        files = {"p/__init__.py": "", "p/a.py": "from . import b\n", "p/b.py": "import p.c\n",
-                 "p/c.py": "import sys\n"}  # fmt: skip
+        files = {
+            "p/__init__.py": "",
+            "p/a.py": "from . import b\n",
+            "p/b.py": "import p.c\n",
+            "p/c.py": "import sys\n",
+        }
         self.assertEqual(self.order(files), [["p/__init__.py"], ["p/c.py", "p/b.py", "p/a.py"]])
 
     def test_from_package_and_levels(self):
-        files = {"p/__init__.py": "", "p/q/__init__.py": "", "p/q/a.py": "from ..b import f\n",
-                 "p/b.py": "from p.q import x\n"}  # fmt: skip
+        files = {
+            "p/__init__.py": "",
+            "p/q/__init__.py": "",
+            "p/q/a.py": "from ..b import f\n",
+            "p/b.py": "from p.q import x\n",
+        }
         depends_on = depends.dependencies(files)
         self.assertEqual(depends_on["p/q/a.py"], {"p/b.py"})
         self.assertEqual(depends_on["p/b.py"], {"p/q/__init__.py"})
@@ -126,15 +133,24 @@ class Packages(unittest.TestCase):
 
     def test_counts(self):
         with tempfile.TemporaryDirectory() as folder:
-            path = self.wheel(folder, {"x/a.py": GOOD, "x/b.py": b"\0", "x/c.py": b"\xff",
-                                       "x/d.py": b"#" * (sources.MAX_FILE_BYTES + 1),
-                                       "x/e.txt": b"no code"})  # fmt: skip
+            path = self.wheel(
+                folder,
+                {
+                    "x/a.py": GOOD,
+                    "x/b.py": b"\0",
+                    "x/c.py": b"\xff",
+                    "x/d.py": b"#" * (sources.MAX_FILE_BYTES + 1),
+                    "x/e.txt": b"no code",
+                },
+            )
             counts = corpus.Counts()
             files, _ = corpus.read_files(sources.members(path), counts)
         self.assertEqual(list(files), ["x/a.py"])
         self.assertEqual(counts.files, 4)
-        self.assertEqual({reason: n for reason, (n, _) in counts.gone.items()},
-                         {"binary": 1, "not UTF-8": 1, "over 1 MiB or unreadable": 1})  # fmt: skip
+        self.assertEqual(
+            {reason: n for reason, (n, _) in counts.gone.items()},
+            {"binary": 1, "not UTF-8": 1, "over 1 MiB or unreadable": 1},
+        )
 
     def test_damaged(self):
         with tempfile.TemporaryDirectory() as folder:

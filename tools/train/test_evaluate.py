@@ -1,4 +1,4 @@
-"""The rules of the evaluation: python -m unittest discover tools/train"""
+"""The rules of the evaluation."""
 
 import unittest
 
@@ -30,9 +30,14 @@ class Parses(unittest.TestCase):
 
 
 class Choices(unittest.TestCase):
-    RECORD = {"package": "p", "path": "p/a.py", "text": "".join(
-        f"def function_{i}(argument):\n    first = {i}\n    return first + argument\n"
-        for i in range(9))}  # fmt: skip
+    RECORD = {
+        "package": "p",
+        "path": "p/a.py",
+        "text": "".join(
+            f"def function_{i}(argument):\n    first = {i}\n    return first + argument\n"
+            for i in range(9)
+        ),
+    }
 
     def test_lines(self):
         (item,) = evaluate.choose_lines([self.RECORD], 5, np.random.default_rng(1))

@@ -1,4 +1,4 @@
-"""Packing, training and export on a corpus of a few lines: python -m unittest discover tools/train"""
+"""Packing, training and export, on a corpus of a few lines."""
 
 import json
 import pathlib
@@ -39,8 +39,12 @@ def make_run(folder):
     for side, n in (("train", 12), ("held_out", 1)):
         with open(folder / f"corpus/{side}.jsonl", "w", encoding="utf-8") as file:
             for i in range(n):
-                record = {"package": side, "group": i % 2, "path": f"p/m{i}.py",
-                          "text": source(rng, 30)}  # fmt: skip
+                record = {
+                    "package": side,
+                    "group": i % 2,
+                    "path": f"p/m{i}.py",
+                    "text": source(rng, 30),
+                }
                 file.write(json.dumps(record) + "\n")
     make_tokenizer().save(str(folder / "tokenizer.json"))
     for context in (128, 512):
@@ -179,8 +183,12 @@ class Export(unittest.TestCase):
             make_tokenizer().save(str(folder / "tokenizer.json"))
             config = models.Config(2, 64, 2, 1, 96)
             model = models.Model(config)
-            state = {"config": train.dataclasses.asdict(config), "context": 4096,
-                     "rope": models.ROPE_LONG, "model": model.state_dict()}  # fmt: skip
+            state = {
+                "config": train.dataclasses.asdict(config),
+                "context": 4096,
+                "rope": models.ROPE_LONG,
+                "model": model.state_dict(),
+            }
             out = folder / "x.gguf"
             export.write(state, folder / "tokenizer.json", out, "F16", "x")
             reader = gguf.GGUFReader(out)

@@ -17,7 +17,7 @@ from tokenizers import Regex, models, pre_tokenizers, trainers
 N_ORDINARY = 4096
 
 # In the family's order, right behind the ordinary tokens. The family also adds the 13 bytes that
-# UTF-8 never has; here they are among the ordinary tokens, so that a literal "ü" is not one of them.
+# UTF-8 never has; here they are among the ordinary tokens, so that a literal "ü" is no such.
 SPECIALS = [
     "<｜begin▁of▁sentence｜>",
     "<｜end▁of▁sentence｜>",
@@ -56,7 +56,8 @@ def learn(texts):
     )
     tokenizer.train_from_iterator(texts, trainer)
     if tokenizer.get_vocab_size() != N_ORDINARY:
-        raise SystemExit(f"the corpus gives only {tokenizer.get_vocab_size()} of {N_ORDINARY} tokens")
+        n_tokens = tokenizer.get_vocab_size()
+        raise SystemExit(f"the corpus gives only {n_tokens} of {N_ORDINARY} tokens")
     return tokenizer
 
 

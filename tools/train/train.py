@@ -35,7 +35,7 @@ class Plan:
     steps: int
     tokens_per_step: int
     lr: float
-    context: int = 1024    # of the first phase; four times that in the second
+    context: int = 1024  # of the first phase; four times that in the second
     extend_at: float = 0.9  # of the steps, where the second phase begins
     warm_up: float = 0.025
     stages: tuple = (0.7, 0.85)  # of the steps, where the rate goes down by sqrt(1/10)
@@ -114,10 +114,14 @@ class Training:
         matrices = [p for p in self.model.parameters() if p.dim() == 2]
         norms = [p for p in self.model.parameters() if p.dim() == 1]
         self.optimizer = torch.optim.AdamW(
-            [{"params": matrices, "weight_decay": plan.weight_decay},
-             {"params": norms, "weight_decay": 0.0}],
-            lr=plan.lr, betas=plan.betas, fused=True,
-        )  # fmt: skip
+            [
+                {"params": matrices, "weight_decay": plan.weight_decay},
+                {"params": norms, "weight_decay": 0.0},
+            ],
+            lr=plan.lr,
+            betas=plan.betas,
+            fused=True,
+        )
         self.data = {c: Data(run, f"{plan.rows}{c}", c) for c in (plan.context, 4 * plan.context)}
         self.step = 0
         self.curve = []
@@ -155,9 +159,15 @@ class Training:
 
     def save(self):
         """Whole or not at all: a crash in the middle leaves the checkpoint before."""
-        state = {"plan": dataclasses.asdict(self.plan), "step": self.step, "curve": self.curve,
-                 "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
-                 "rng": torch.get_rng_state(), "seconds": self.seconds}  # fmt: skip
+        state = {
+            "plan": dataclasses.asdict(self.plan),
+            "step": self.step,
+            "curve": self.curve,
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "rng": torch.get_rng_state(),
+            "seconds": self.seconds,
+        }
         part = self.folder / "checkpoint.part"
         torch.save(state, part)
         os.replace(part, self.folder / "checkpoint.pt")
@@ -190,9 +200,16 @@ def write_curve(training):
 
 def save_model(training, path):
     """What export.py and the measurements read."""
-    torch.save({"config": dataclasses.asdict(training.plan.config),
-                "context": 4 * training.plan.context, "rope": models.ROPE_LONG,
-                "step": training.step, "model": training.model.state_dict()}, path)  # fmt: skip
+    torch.save(
+        {
+            "config": dataclasses.asdict(training.plan.config),
+            "context": 4 * training.plan.context,
+            "rope": models.ROPE_LONG,
+            "step": training.step,
+            "model": training.model.state_dict(),
+        },
+        path,
+    )
 
 
 def run_steps(training, args, held_out):
@@ -212,9 +229,14 @@ def run_steps(training, args, held_out):
         loss = training.train_step(args.micro_tokens)
         seconds = time.monotonic() - start
         training.seconds += seconds
-        row = {"step": training.step, "tokens": training.step * plan.tokens_per_step,
-               "lr": f"{lr:.3g}", "loss": f"{loss:.4f}", "seconds": f"{seconds:.2f}",
-               "held_out": ""}  # fmt: skip
+        row = {
+            "step": training.step,
+            "tokens": training.step * plan.tokens_per_step,
+            "lr": f"{lr:.3g}",
+            "loss": f"{loss:.4f}",
+            "seconds": f"{seconds:.2f}",
+            "held_out": "",
+        }
         last = training.step == plan.steps
         if held_out and (training.step % args.measure_every == 0 or last):
             row["held_out"] = f"{measure.bits_per_byte(training.model, held_out):.4f}"
@@ -273,8 +295,11 @@ def main():
     folder.mkdir(parents=True, exist_ok=True)
     training = Training(plan, args.run, folder, args.device)
     training.load()
-    print(f"{plan.config.n_parameters():,} parameters, step {training.step} of {plan.steps}, "
-          f"{plan.steps * plan.tokens_per_step / 1e6:.1f} M tokens", flush=True)  # fmt: skip
+    print(
+        f"{plan.config.n_parameters():,} parameters, step {training.step} of {plan.steps}, "
+        f"{plan.steps * plan.tokens_per_step / 1e6:.1f} M tokens",
+        flush=True,
+    )
     if args.compile:
         training.loss = torch.compile(training.loss)
     held_out = None
