@@ -16,11 +16,14 @@
 #define GOLDEN_MAX_TOKENS    64
 #define GOLDEN_MAX_POSITIONS 4
 
-// The shapes "mha", "gqa7" and "mqa32" and the formats that there are logits for.
-#define GOLDEN_SHAPES  3
-#define GOLDEN_FORMATS 6
-extern const char *const golden_shapes[GOLDEN_SHAPES];
-extern const lm_format golden_formats[GOLDEN_FORMATS];
+// The models that there are logits of, in the order of logits.txt.
+typedef struct golden_model {
+    const char *shape; // "mha", "gqa7" or "mqa32"
+    lm_format format;
+} golden_model;
+
+#define GOLDEN_MODELS 28
+extern const golden_model golden_models[GOLDEN_MODELS];
 
 typedef struct golden_logits {
     lm_token tokens[GOLDEN_MAX_TOKENS];
@@ -29,7 +32,8 @@ typedef struct golden_logits {
     size_t n_positions;
     size_t n_vocab;
     uint64_t fingerprint; // of the weights that they were computed with
-    float *logits;        // owned, f32 [n_positions][n_vocab]
+    float *logits;        // owned, f32 [n_positions][n_vocab], with K and V in f32
+    float *logits_kv_f16; // borrowed from `logits`: the same with K and V rounded to f16
 } golden_logits;
 
 // The path of the shape's JSON file, for lm_config_from_shape().

@@ -9,11 +9,12 @@ LlamaForCausalLM on the CPU. Nothing of Lemnos takes part after the file is writ
     python tools/golden/make_logits.py --lemnos build/release/lemnos
 
 Output: logits.txt (tokens, positions, versions, a fingerprint of each model's weights) and
-logits_SHAPE_FORMAT.bin, little-endian f32 [positions][vocab].
+logits_SHAPE_FORMAT.bin, little-endian f32 [KV in f32, in f16][positions][vocab].
 """
 
 import argparse
 import importlib.metadata
+import itertools
 import pathlib
 import platform
 import subprocess
@@ -24,8 +25,21 @@ import numpy as np
 import torch
 import transformers
 
-SHAPES = ["mha", "gqa7", "mqa32"]
-FORMATS = ["F32", "F16", "BF16", "Q8_0", "Q4_K", "Q6_K"]
+# Formats of one family share shaders, so some are seen on one shape only. The 672 columns of
+# gqa7's ffn_down are no multiple of 256: formats in blocks of 256 fall back there.
+MODELS = [
+    *itertools.product(["mha", "gqa7", "mqa32"], ["F32", "F16", "BF16", "Q8_0", "Q4_K", "Q6_K"]),
+    ("mha", "Q4_0"),
+    ("mqa32", "Q4_1"),
+    ("gqa7", "Q5_0"),
+    ("mha", "Q5_1"),
+    ("gqa7", "Q2_K"),
+    ("mqa32", "Q2_K"),
+    ("gqa7", "Q3_K"),
+    ("mha", "Q3_K"),
+    ("gqa7", "Q5_K"),
+    ("mqa32", "Q5_K"),
+]
 POSITIONS = [7, 31]
 
 # 32 tokens of a vocabulary of 1024, both ends of it and repetitions among them.
@@ -127,8 +141,15 @@ def fingerprint(reader):
     return fnv
 
 
+class HalfCache(transformers.DynamicCache):
+    """A KV cache that rounds to f16, K after RoPE, as Lemnos does."""
+
+    def update(self, keys, values, *args, **kwargs):
+        return super().update(keys.half().float(), values.half().float(), *args, **kwargs)
+
+
 def logits_of(path):
-    """float32 [positions][vocab] and the fingerprint of the model in `path`."""
+    """float32 [2][positions][vocab] and the fingerprint of the model in `path`."""
     reader = gguf.GGUFReader(path)
     tied = all(tensor.name != "output.weight" for tensor in reader.tensors)
     config = config_of(reader, tied)
@@ -139,9 +160,12 @@ def logits_of(path):
     missing, unexpected = model.load_state_dict(weights, strict=False)
     if missing or unexpected:
         raise SystemExit(f"{path}: missing {missing}, unexpected {unexpected}")
-    with torch.no_grad():
-        logits = model(torch.tensor([TOKENS]), use_cache=False).logits[0]
-    return logits[POSITIONS].numpy().astype("<f4"), fingerprint(reader)
+    logits = []
+    for cache in (transformers.DynamicCache(), HalfCache()):
+        with torch.no_grad():
+            step = model(torch.tensor([TOKENS]), past_key_values=cache, use_cache=True)
+        logits.append(step.logits[0][POSITIONS].numpy().astype("<f4"))
+    return np.stack(logits), fingerprint(reader)
 
 
 def header():
@@ -155,7 +179,8 @@ def header():
     }
     return [
         "# Logits of LlamaForCausalLM (float32, CPU) on synthetic models: logits_SHAPE_FORMAT.bin",
-        "# is little-endian f32 [positions][vocab]. Model lines end in the weights' fingerprint.",
+        "# is little-endian f32 [KV in f32, in f16][positions][vocab]. Model lines end in the",
+        "# fingerprint of the weights.",
         "# Made by: python tools/golden/make_logits.py --lemnos PROGRAM",
         "# With: " + ", ".join(f"{name} {version}" for name, version in versions.items()),
         "tokens " + " ".join(map(str, TOKENS)),
@@ -172,16 +197,15 @@ def main():
 
     lines = header()
     with tempfile.TemporaryDirectory() as folder:
-        for shape in SHAPES:
-            for weight_format in FORMATS:
-                path = pathlib.Path(folder) / "model.gguf"
-                source = root / "tests/golden" / f"{shape}.json"
-                command = [args.lemnos, "synth", source, "--format", weight_format, "-o", path]
-                subprocess.run(command, check=True)
-                logits, fnv = logits_of(path)
-                (args.out / f"logits_{shape}_{weight_format}.bin").write_bytes(logits.tobytes())
-                lines.append(f"model {shape} {weight_format} {fnv:016x}")
-                path.unlink()
+        for shape, weight_format in MODELS:
+            path = pathlib.Path(folder) / "model.gguf"
+            source = root / "tests/golden" / f"{shape}.json"
+            command = [args.lemnos, "synth", source, "--format", weight_format, "-o", path]
+            subprocess.run(command, check=True)
+            logits, fnv = logits_of(path)
+            (args.out / f"logits_{shape}_{weight_format}.bin").write_bytes(logits.tobytes())
+            lines.append(f"model {shape} {weight_format} {fnv:016x}")
+            path.unlink()
     (args.out / "logits.txt").write_text("\n".join(lines) + "\n")
 
 
