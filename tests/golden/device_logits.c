@@ -13,6 +13,7 @@
 #include "support/device.h"
 #include "support/golden.h"
 #include "support/model.h"
+#include "support/scratch.h"
 
 #include <stdio.h>
 
@@ -52,21 +53,19 @@ static void compare(lm_session *session, const golden_logits *golden, lm_kv_type
     printf("%s: error %.2g of %.2g\n", what, worst, limit);
 }
 
-static void check_model(lm_device *device, const char *shape, lm_format format)
+// Both kinds of KV cache.
+static void check_logits(lm_model *model, const char *shape, const char *format, size_t step)
 {
     lm_error err = {0};
     golden_logits golden;
     model_must(golden_logits_init(&golden, shape, format, &err), &err);
-    lm_model *model = model_open(device, shape, format, 64);
     for (lm_kv_type kv = LM_KV_F16; kv <= LM_KV_F32; kv++) {
         char what[64];
-        snprintf(what, sizeof what, "%s %s, KV %s", shape, lm_format_name(format),
-                 lm_kv_type_name(kv));
+        snprintf(what, sizeof what, "%s %s, KV %s", shape, format, lm_kv_type_name(kv));
         lm_session *session = model_session(model, 0, kv);
-        compare(session, &golden, kv, step_tokens(format), what);
+        compare(session, &golden, kv, step, what);
         lm_session_destroy(&session);
     }
-    lm_model_close(&model);
     golden_logits_finish(&golden);
 }
 
@@ -74,14 +73,38 @@ static void agrees_with_transformers(void **state)
 {
     (void)state;
     lm_device *device = model_device_open();
-    for (size_t i = 0; i < GOLDEN_MODELS; i++)
-        check_model(device, golden_models[i].shape, golden_models[i].format);
+    for (size_t i = 0; i < GOLDEN_MODELS; i++) {
+        const golden_model *it = &golden_models[i];
+        lm_model *model = model_open(device, it->shape, it->format, 64);
+        check_logits(model, it->shape, lm_format_name(it->format), step_tokens(it->format));
+        lm_model_close(&model);
+    }
     model_device_close(&device);
+}
+
+static void agrees_on_a_mixture(void **state)
+{
+    (void)state;
+    char floats[256], path[256];
+    lm_error err = {0};
+    scratch folder = scratch_create();
+    model_must(golden_write_mixed(scratch_path(&folder, "f32.gguf", floats),
+                                  scratch_path(&folder, "mixed.gguf", path), &err),
+               &err);
+    lm_device *device = model_device_open();
+    lm_model *model =
+        lm_model_open(device, &(lm_model_params){.path = path, .ctx_tokens = 64}, &err);
+    model_must(model != NULL, &err);
+    check_logits(model, GOLDEN_MIXED_SHAPE, GOLDEN_MIXTURE, 8);
+    lm_model_close(&model);
+    model_device_close(&device);
+    scratch_remove(&folder);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(agrees_with_transformers)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(agrees_with_transformers),
+                                       cmocka_unit_test(agrees_on_a_mixture)};
     const char *absent = lm_test_require_device();
     if (absent)
         return lm_test_skip(absent);

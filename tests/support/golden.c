@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/half.h"
 #include "base/hash.h"
+#include "lm_quantize.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -110,16 +111,15 @@ static bool read_logits(golden_logits *golden, const char *shape, const char *fo
     return ok;
 }
 
-bool golden_logits_init(golden_logits *golden, const char *shape, lm_format format, lm_error *err)
+bool golden_logits_init(golden_logits *golden, const char *shape, const char *format, lm_error *err)
 {
     char *text;
     size_t size;
     *golden = (golden_logits){0};
     if (!lm_file_read_all(FOLDER "logits.txt", -1, MAX_FILE_BYTES, &text, &size, err))
         return false;
-    const char *name = lm_format_name(format);
     const bool ok =
-        read_list(golden, text, shape, name, err) && read_logits(golden, shape, name, err);
+        read_list(golden, text, shape, format, err) && read_logits(golden, shape, format, err);
     free(text);
     return ok;
 }
@@ -128,6 +128,18 @@ void golden_logits_finish(golden_logits *golden)
 {
     free(golden->logits);
     golden->logits = NULL;
+}
+
+bool golden_write_mixed(const char *floats, const char *path, lm_error *err)
+{
+    char shape[4096];
+    golden_shape_path(GOLDEN_MIXED_SHAPE, shape, sizeof shape);
+    const lm_model_params params = {.synthetic = shape, .format = "F32"};
+    lm_quantized done;
+    return lm_model_write_synthetic(&params, floats, err) &&
+           lm_model_quantize(
+               &(lm_quantize_params){.path = floats, .type = GOLDEN_MIXTURE, .output = path}, &done,
+               err);
 }
 
 bool golden_fingerprint(const lm_source *source, uint64_t *fingerprint, lm_error *err)

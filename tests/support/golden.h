@@ -25,6 +25,10 @@ typedef struct golden_model {
 #define GOLDEN_MODELS 28
 extern const golden_model golden_models[GOLDEN_MODELS];
 
+// One model more, last in logits.txt: a mixture of formats, quantised from F32.
+#define GOLDEN_MIXED_SHAPE "gqa7"
+#define GOLDEN_MIXTURE     "Q4_K_M"
+
 typedef struct golden_logits {
     lm_token tokens[GOLDEN_MAX_TOKENS];
     size_t n_tokens;
@@ -39,8 +43,13 @@ typedef struct golden_logits {
 // The path of the shape's JSON file, for lm_config_from_shape().
 void golden_shape_path(const char *shape, char *path, size_t size);
 
-bool golden_logits_init(golden_logits *golden, const char *shape, lm_format format, lm_error *err);
+// `format` as in logits.txt: the name of a format or of the mixture.
+bool golden_logits_init(golden_logits *golden, const char *shape, const char *format,
+                        lm_error *err);
 void golden_logits_finish(golden_logits *golden);
+
+// Writes the mixed model to `path`, and what it is made from to `floats`.
+bool golden_write_mixed(const char *floats, const char *path, lm_error *err);
 
 // FNV-1a 64 over the bytes of the first row of every tensor. Where it is not the golden's, the
 // synthetic weights have changed and the logits have to be made anew.

@@ -12,6 +12,7 @@
 #include "ref/forward.h"
 #include "support/compare.h"
 #include "support/golden.h"
+#include "support/scratch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,30 +75,37 @@ static void check_faults(const golden_logits *golden, const lm_source *source,
     }
 }
 
-static void check_model(const char *shape, lm_format format)
+static void check_source(const char *shape, const char *format, const lm_source *source,
+                         const lm_config *config)
 {
     char what[64];
+    lm_error err = {0};
+    golden_logits golden;
+    uint64_t fingerprint;
+    snprintf(what, sizeof what, "%s %s", shape, format);
+    check(golden_logits_init(&golden, shape, format, &err), &err);
+    assert_int_equal(golden.n_vocab, config->n_vocab);
+    check(golden_fingerprint(source, &fingerprint, &err), &err);
+    if (fingerprint != golden.fingerprint)
+        fail_msg("%s: the weights changed; run tools/golden/make_logits.py", what);
+
+    printf("%s: error %.2g\n", what, error_of(&golden, source, config, REF_FAULT_NONE, what));
+    if (strcmp(what, "gqa7 Q8_0") == 0)
+        check_faults(&golden, source, config);
+    golden_logits_finish(&golden);
+}
+
+static void check_model(const char *shape, lm_format format)
+{
     char path[4096];
     lm_error err = {0};
     lm_config config;
-    golden_logits golden;
-    uint64_t fingerprint;
-    snprintf(what, sizeof what, "%s %s", shape, lm_format_name(format));
     golden_shape_path(shape, path, sizeof path);
     check(lm_config_from_shape(&config, path, &err), &err);
-    check(golden_logits_init(&golden, shape, format, &err), &err);
-    assert_int_equal(golden.n_vocab, config.n_vocab);
     lm_source *source = lm_source_synthetic(&config, format, &err);
     check(source, &err);
-    check(golden_fingerprint(source, &fingerprint, &err), &err);
-    if (fingerprint != golden.fingerprint)
-        fail_msg("%s: the synthetic weights changed; run tools/golden/make_logits.py", what);
-
-    printf("%s: error %.2g\n", what, error_of(&golden, source, &config, REF_FAULT_NONE, what));
-    if (strcmp(shape, "gqa7") == 0 && format == LM_FORMAT_Q8_0)
-        check_faults(&golden, source, &config);
+    check_source(shape, lm_format_name(format), source, &config);
     lm_source_destroy(&source);
-    golden_logits_finish(&golden);
 }
 
 static void agrees_with_transformers(void **state)
@@ -107,8 +115,29 @@ static void agrees_with_transformers(void **state)
         check_model(golden_models[i].shape, golden_models[i].format);
 }
 
+static void agrees_on_a_mixture(void **state)
+{
+    (void)state;
+    char floats[256], path[256];
+    lm_error err = {0};
+    lm_config config;
+    scratch folder = scratch_create();
+    check(golden_write_mixed(scratch_path(&folder, "f32.gguf", floats),
+                             scratch_path(&folder, "mixed.gguf", path), &err),
+          &err);
+    lm_gguf *gguf = lm_gguf_open(path, &err);
+    check(gguf && lm_config_from_gguf(&config, gguf, &err), &err);
+    lm_source *source = lm_source_from_gguf(gguf, &config, &err);
+    check(source, &err);
+    check_source(GOLDEN_MIXED_SHAPE, GOLDEN_MIXTURE, source, &config);
+    lm_source_destroy(&source);
+    lm_gguf_close(&gguf);
+    scratch_remove(&folder);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(agrees_with_transformers)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(agrees_with_transformers),
+                                       cmocka_unit_test(agrees_on_a_mixture)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

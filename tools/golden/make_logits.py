@@ -39,6 +39,7 @@ MODELS = [
     ("mha", "Q3_K"),
     ("gqa7", "Q5_K"),
     ("mqa32", "Q5_K"),
+    ("gqa7", "Q4_K_M"),  # a mixture: made by `lemnos quantize` from F32
 ]
 POSITIONS = [7, 31]
 
@@ -200,8 +201,13 @@ def main():
         for shape, weight_format in MODELS:
             path = pathlib.Path(folder) / "model.gguf"
             source = root / "tests/golden" / f"{shape}.json"
-            command = [args.lemnos, "synth", source, "--format", weight_format, "-o", path]
-            subprocess.run(command, check=True)
+            mixed = weight_format.endswith("_M")
+            synth = [args.lemnos, "synth", source, "--format", "F32" if mixed else weight_format]
+            subprocess.run([*synth, "-o", path], check=True)
+            if mixed:
+                floats = path.rename(path.with_name("floats.gguf"))
+                quantize = [args.lemnos, "quantize", floats, path, "--type", weight_format]
+                subprocess.run(quantize, check=True)
             logits, fnv = logits_of(path)
             (args.out / f"logits_{shape}_{weight_format}.bin").write_bytes(logits.tobytes())
             lines.append(f"model {shape} {weight_format} {fnv:016x}")
