@@ -11,6 +11,7 @@ those rules look at. The plan is that of the first device, most of it the same o
 laid out alike everywhere, scratch and staging differ a little.
 """
 
+import concurrent.futures
 import json
 import pathlib
 import struct
@@ -162,8 +163,8 @@ def write_hollow(path, name, shape, formats):
 # ---- what the program says ----------------------------------------------------------------------
 
 
-def formats_of(lemnos, folder, shape, kind):
-    """The format of each tensor in a file of this type."""
+def write_small(lemnos, folder, shape):
+    """A small model to which the rules of mixtures apply as they do to this shape."""
     layers, hidden, ff, heads, kv_heads, *_ = shape
     small = folder / "small.json"
     sizes = {"layers": layers, "hidden": 256, "intermediate": 256 + ff % 256, "heads": heads,
@@ -175,6 +176,10 @@ def formats_of(lemnos, folder, shape, kind):
     sizes["head_dim"] = 128 if heads * 64 % 256 else 64
     small.write_text(json.dumps(sizes))
     run(lemnos, "synth", small, "--format", "F16", "-o", folder / "f16.gguf")
+
+
+def formats_of(lemnos, folder, kind):
+    """The format of each tensor in a file of this type."""
     run(lemnos, "quantize", folder / "f16.gguf", folder / "small.gguf", "--type", kind)
     return Reader((folder / "small.gguf").read_bytes()).formats()
 
@@ -192,36 +197,52 @@ def memory_for(total):
     return f"> {MEMORY_GB[-1]} GB"
 
 
-def row(lemnos, folder, name, shape, kind):
-    path = folder / "hollow.gguf"
-    size = write_hollow(path, name, shape, formats_of(lemnos, folder, shape, kind))
-    cells = [kind, f"{size / 1e9:.2f}"]
-    for context in [c for c in CONTEXTS if c <= shape[6]]:
+def plans(lemnos, path, contexts):
+    """KV in f16 and q8_0 and the rest in bytes, for each context; they do not depend on the type."""
+    result = []
+    for context in contexts:
         f16, q8 = (plan_of(lemnos, path, context, kv) for kv in ("f16", "q8_0"))
         rest = f16["scratch_bytes"] + f16["staging_bytes"]
-        cells += [f"{f16['weights_bytes'] / GIB:.2f}"] if context == CONTEXTS[0] else []
-        cells += [f"{f16['kv_bytes'] / GIB:.2f} / {q8['kv_bytes'] / GIB:.2f}",
-                  f"{rest / GIB:.2f}",
-                  f"{f16['total_bytes'] / GIB:.2f} / {q8['total_bytes'] / GIB:.2f}",
-                  f"{memory_for(f16['total_bytes'])} / {memory_for(q8['total_bytes'])}"]  # fmt: skip
-    return "| " + " | ".join(cells) + " |"
+        if f16["weights_bytes"] + f16["kv_bytes"] + rest != f16["total_bytes"]:
+            raise SystemExit(f"{path}: the parts of the plan are not its total")
+        result.append((f16["kv_bytes"], q8["kv_bytes"], rest))
+    return result
+
+
+def table(lemnos, name, shape):
+    """The lines of one model."""
+    contexts = [c for c in CONTEXTS if c <= shape[6]]
+    head = ["type", "file, GB", "weights"]
+    for c in contexts:
+        head += [f"KV, {c // 1024}K", "rest", "total", "fits on"]
+    lines = [f"### {name}", "", "| " + " | ".join(head) + " |"]
+    lines.append("|---" + "|---:" * (len(head) - 1) + "|")
+    with tempfile.TemporaryDirectory() as made:
+        folder = pathlib.Path(made)
+        write_small(lemnos, folder, shape)
+        parts = None
+        for kind in TYPES:
+            path = folder / "hollow.gguf"
+            size = write_hollow(path, name, shape, formats_of(lemnos, folder, kind))
+            parts = parts or plans(lemnos, path, contexts)
+            weights = plan_of(lemnos, path, contexts[0], "f16")["weights_bytes"]
+            cells = [kind, f"{size / 1e9:.2f}", f"{weights / GIB:.2f}"]
+            for f16, q8, rest in parts:
+                wide, narrow = weights + f16 + rest, weights + q8 + rest
+                cells += [f"{f16 / GIB:.2f} / {q8 / GIB:.2f}", f"{rest / GIB:.2f}",
+                          f"{wide / GIB:.2f} / {narrow / GIB:.2f}",
+                          f"{memory_for(wide)} / {memory_for(narrow)}"]  # fmt: skip
+            lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
 
 
 def main():
     if len(sys.argv) != 2:
         raise SystemExit(__doc__)
     lemnos = pathlib.Path(sys.argv[1]).resolve()
-    with tempfile.TemporaryDirectory() as folder:
-        for name, shape in MODELS.items():
-            contexts = [c for c in CONTEXTS if c <= shape[6]]
-            head = ["type", "file, GB", "weights"]
-            for c in contexts:
-                head += [f"KV, {c // 1024}K", "rest", "total", "fits on"]
-            print(f"### {name}\n\n| " + " | ".join(head) + " |")
-            print("|---" + "|---:" * (len(head) - 1) + "|")
-            for kind in TYPES:
-                print(row(lemnos, pathlib.Path(folder), name, shape, kind), flush=True)
-            print()
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        for lines in pool.map(lambda it: table(lemnos, *it), MODELS.items()):
+            print(lines, flush=True)
 
 
 if __name__ == "__main__":
