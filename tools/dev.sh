@@ -241,6 +241,8 @@ full() {
     cmake --build --preset dev
     run_tests dev -L '^lavapipe$'
     test_all
+    # 100,000 draws for the chi-square test of sampling instead of 5,000.
+    (export LM_TEST_LONG=1 && run_tests ci -R '^op\.sample\.lavapipe$')
 }
 
 # ---- arguments ----------------------------------------------------------------------------------

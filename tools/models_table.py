@@ -198,7 +198,7 @@ def memory_for(total):
 
 
 def plans(lemnos, path, contexts):
-    """KV in f16 and q8_0 and the rest in bytes, for each context; they do not depend on the type."""
+    """KV in f16, in q8_0 and the rest in bytes for each context: no matter of the type."""
     result = []
     for context in contexts:
         f16, q8 = (plan_of(lemnos, path, context, kv) for kv in ("f16", "q8_0"))
