@@ -137,8 +137,8 @@ static const struct option table[] = {
      CLI_TOKENIZE},
     {0, "no-bos", NULL, "do not begin with the BOS token", FLAG, AT(no_bos), 0, 0, CLI_TOKENIZE},
     {0, "json", NULL, "print JSON instead of text", FLAG, AT(json), 0, 0, WITH_MODEL | CLI_DEVICES},
-    {'v', "verbose", NULL, "also print device, plan, timings and a hash of the logits", FLAG,
-     AT(verbose), 0, 0, GENERATE | CLI_PERPLEXITY},
+    {'v', "verbose", NULL, "also print the device, the plan and more figures", FLAG, AT(verbose), 0,
+     0, GENERATE | CLI_PERPLEXITY},
     {'h', "help", NULL, "print this text", FLAG, AT(help), 0, 0, EVERY},
 };
 
