@@ -4,6 +4,7 @@
 exec </dev/null
 need_device
 [ -x "${LM_TEST_TERMINAL:-}" ] || skip "LM_TEST_TERMINAL names no program"
+"$LM_TEST_TERMINAL" true </dev/null || skip "this machine gives no pseudo-terminal"
 need_model
 instruct=$dir/tiny-instruct.gguf
 cp "$shape" "$dir/tiny-instruct.json"

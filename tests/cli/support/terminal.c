@@ -8,7 +8,7 @@
 //     send KEYS     type; \r is Enter, \e Escape, \xNN any byte, \\ a backslash
 //
 // At the end of the steps the program must end. Exits with its code, or with 125 and a sentence
-// where a step waits for longer than a minute.
+// where a step waits for longer than a minute, or with 77 where no pseudo-terminal can be had.
 
 #include <ctype.h>
 #include <errno.h>
@@ -23,7 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { TROUBLE = 125, SCREEN_BYTES = 1 << 22, PATIENCE_S = 60 };
+enum { TROUBLE = 125, NO_TERMINAL = 77, SCREEN_BYTES = 1 << 22, PATIENCE_S = 60 };
 
 struct terminal {
     int fd;
@@ -122,8 +122,13 @@ int main(int argc, char **argv)
         execvp(argv[1], argv + 1);
         _exit(TROUBLE);
     }
+    if (pid < 0) {
+        fprintf(stderr, "terminal: no pseudo-terminal: %s\n", strerror(errno));
+        free(t.shown);
+        return NO_TERMINAL;
+    }
     char step[4096];
-    bool ok = pid > 0;
+    bool ok = true;
     while (ok && fgets(step, sizeof step, stdin))
         ok = play(&t, step);
     const time_t start = time(NULL);
@@ -133,10 +138,9 @@ int main(int argc, char **argv)
             ok = trouble("the program did not end", argv[1]);
     }
     int status = 0;
-    if (!ok && pid > 0)
+    if (!ok)
         kill(pid, SIGKILL);
-    if (pid > 0)
-        waitpid(pid, &status, 0);
+    waitpid(pid, &status, 0);
     free(t.shown);
     fflush(stdout);
     if (!ok)
