@@ -320,6 +320,8 @@ cli_line cli_line_editor_read(cli_line_editor *editor, const char *prompt, lm_te
     cli_interrupt_begin_line();
     editor->prompt = prompt;
     editor->had_text = false;
+    // libedit shows the prompt first: a Ctrl-D typed right then would be the driver's and be lost.
+    el_set(editor->el, EL_PREP_TERM, 1);
     if (editor->marks_pastes)
         show(editor, PASTE_ON);
     int size = 0;
