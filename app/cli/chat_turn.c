@@ -172,28 +172,10 @@ static bool report(struct turn *t, lm_error *err)
 {
     cli_chat *chat = t->chat;
     cli_engine *engine = &chat->engine;
-    size_t n_held, n_prompt;
-    const lm_token *held = lm_session_tokens(engine->session, &n_held);
+    size_t n_prompt;
     lm_prompt_tokens(t->prompt, &n_prompt);
-    const size_t n_new = n_held > n_prompt ? n_held - n_prompt : 0;
-    lm_session_stats stats = lm_session_get_stats(engine->session);
-    stats.reused = n_prompt - stats.prefill_tokens; // of this turn, not of all of them
-    const cli_report result = {
-        .device = lm_device_get_info(engine->device),
-        .model = lm_model_get_info(engine->model),
-        .label = cli_model_label(&engine->choice),
-        .ctx_tokens = engine->choice.params.ctx_tokens,
-        .text = {chat->answer.text, chat->answer.text_size},
-        .tokens = held + (n_held - n_new),
-        .n_tokens = n_new,
-        .logprobs = chat->answer.logprobs,
-        .n_logprobs = chat->answer.n_logprobs,
-        .n_prompt = n_prompt,
-        .finish = chat->finish,
-        .stats = stats,
-        .load_ns = lm_model_load_ns(engine->model),
-        .memory_bytes = lm_device_memory_used(engine->device),
-    };
+    cli_report result = cli_engine_report(engine, &chat->answer, n_prompt, chat->finish);
+    result.stats.reused = n_prompt - result.stats.prefill_tokens; // of this turn, not of all
     cli_engine_show_warning(engine);
     if (chat->options->verbose)
         cli_report_figures(&result, true);

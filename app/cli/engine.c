@@ -2,7 +2,6 @@
 
 #include "interrupt.h"
 #include "output.h"
-#include "report.h"
 
 #include "base/place.h"
 
@@ -153,6 +152,30 @@ bool cli_engine_reopen(cli_engine *engine, lm_error *err)
 {
     close_device(engine);
     return cli_engine_open(engine, err);
+}
+
+cli_report cli_engine_report(const cli_engine *engine, const cli_answer *answer, size_t n_prompt,
+                             lm_finish finish)
+{
+    size_t n_held;
+    const lm_token *held = lm_session_tokens(engine->session, &n_held);
+    const size_t n_new = n_held > n_prompt ? n_held - n_prompt : 0;
+    return (cli_report){
+        .device = lm_device_get_info(engine->device),
+        .model = lm_model_get_info(engine->model),
+        .label = cli_model_label(&engine->choice),
+        .ctx_tokens = engine->choice.params.ctx_tokens,
+        .text = {answer->text, answer->text_size},
+        .tokens = held + (n_held - n_new),
+        .n_tokens = n_new,
+        .logprobs = answer->logprobs,
+        .n_logprobs = answer->n_logprobs,
+        .n_prompt = n_prompt,
+        .finish = finish,
+        .stats = lm_session_get_stats(engine->session),
+        .load_ns = lm_model_load_ns(engine->model),
+        .memory_bytes = lm_device_memory_used(engine->device),
+    };
 }
 
 void cli_engine_close(cli_engine *engine)

@@ -14,9 +14,11 @@
 #ifndef CLI_ENGINE_H
 #define CLI_ENGINE_H
 
+#include "answer.h"
 #include "lm.h"
 #include "model_choice.h"
 #include "options.h"
+#include "report.h"
 
 typedef struct cli_engine {
     const cli_options *options; // borrowed
@@ -55,6 +57,12 @@ bool cli_engine_sync(cli_engine *engine, const lm_token *tokens, size_t n_tokens
 // What the options say of a generation; `max_tokens` where they do not give -n. Borrows from the
 // options.
 lm_generation_params cli_engine_generation(const cli_engine *engine, uint32_t max_tokens);
+
+// What is to be told of a generation behind `n_prompt` tokens: the tokens that the session holds
+// since, and what `answer` kept. The figures count from the session's beginning. Borrows from both
+// until the session changes.
+cli_report cli_engine_report(const cli_engine *engine, const cli_answer *answer, size_t n_prompt,
+                             lm_finish finish);
 
 // False, as LM_CANCELLED, once SIGINT has arrived.
 bool cli_engine_goes_on(lm_error *err);

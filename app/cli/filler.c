@@ -160,34 +160,18 @@ static size_t count_kept(const cli_filling *filling, const lm_tokenizer *tokeniz
 
 cli_report cli_filling_report(const cli_filling *filling, const cli_engine *engine)
 {
-    size_t n_held;
-    const lm_token *held = lm_session_tokens(engine->session, &n_held);
-    const lm_token *tokens = held + filling->n_prompt;
-    size_t n_tokens = n_held - filling->n_prompt;
-    size_t n_logprobs = filling->written.n_logprobs;
-    lm_session_stats stats = lm_session_get_stats(engine->session);
-    stats.reused -= filling->before.reused;
-    stats.submits -= filling->before.submits;
+    cli_report report =
+        cli_engine_report(engine, &filling->written, filling->n_prompt, filling->finish);
+    report.text = (lm_text){filling->kept.text, filling->kept.text_size};
+    report.ended = cli_filling_ended(filling);
+    report.stats.reused -= filling->before.reused;
+    report.stats.submits -= filling->before.submits;
     if (ended_by_rule(filling)) {
-        n_tokens = count_kept(filling, lm_model_tokenizer(engine->model), tokens, n_tokens);
-        n_logprobs = n_tokens < n_logprobs ? n_tokens : n_logprobs;
-        stats.logits_hash = 0;
+        report.n_tokens =
+            count_kept(filling, lm_model_tokenizer(engine->model), report.tokens, report.n_tokens);
+        if (report.n_logprobs > report.n_tokens)
+            report.n_logprobs = report.n_tokens;
+        report.stats.logits_hash = 0;
     }
-    return (cli_report){
-        .device = lm_device_get_info(engine->device),
-        .model = lm_model_get_info(engine->model),
-        .label = cli_model_label(&engine->choice),
-        .ctx_tokens = engine->choice.params.ctx_tokens,
-        .text = {filling->kept.text, filling->kept.text_size},
-        .tokens = tokens,
-        .n_tokens = n_tokens,
-        .logprobs = filling->written.logprobs,
-        .n_logprobs = n_logprobs,
-        .n_prompt = filling->n_prompt,
-        .finish = filling->finish,
-        .ended = cli_filling_ended(filling),
-        .stats = stats,
-        .load_ns = lm_model_load_ns(engine->model),
-        .memory_bytes = lm_device_memory_used(engine->device),
-    };
+    return report;
 }

@@ -79,25 +79,7 @@ static bool generate(struct work *w, lm_error *err)
 static bool report(struct work *w, lm_error *err)
 {
     cli_engine *engine = &w->engine;
-    size_t n_held;
-    const lm_token *held = lm_session_tokens(engine->session, &n_held);
-    const size_t n_new = n_held > w->n_tokens ? n_held - w->n_tokens : 0;
-    const cli_report result = {
-        .device = lm_device_get_info(engine->device),
-        .model = lm_model_get_info(engine->model),
-        .label = cli_model_label(&engine->choice),
-        .ctx_tokens = engine->choice.params.ctx_tokens,
-        .text = {w->answer.text, w->answer.text_size},
-        .tokens = held + (n_held - n_new),
-        .n_tokens = n_new,
-        .logprobs = w->answer.logprobs,
-        .n_logprobs = w->answer.n_logprobs,
-        .n_prompt = w->n_tokens,
-        .finish = w->finish,
-        .stats = lm_session_get_stats(engine->session),
-        .load_ns = lm_model_load_ns(engine->model),
-        .memory_bytes = lm_device_memory_used(engine->device),
-    };
+    const cli_report result = cli_engine_report(engine, &w->answer, w->n_tokens, w->finish);
     cli_engine_show_warning(engine);
     cli_report_figures(&result, w->options->verbose);
     return !w->options->json || cli_report_json(&result, err);
