@@ -46,9 +46,9 @@ static void describe(const lm_adapter *adapter, lm_device_info *info)
         .subgroup_min = adapter->limits.subgroup_min,
         .subgroup_max = adapter->limits.subgroup_max,
         .subgroup_used = adapter->limits.subgroup_size,
-        .f16 = adapter->f16,
+        .f16 = lm_features_offered(&adapter->features, LM_FEATURE_F16),
         .int8 = adapter->int8,
-        .int_dot = adapter->int_dot,
+        .int_dot = lm_features_offered(&adapter->features, LM_FEATURE_INT_DOT),
         .usable = adapter->usable,
     };
     snprintf(info->name, sizeof info->name, "%s", adapter->properties.deviceName);
@@ -115,9 +115,9 @@ static bool is_set(const char *variable, const char *value)
     return text && strcmp(text, value) == 0;
 }
 
-// Four variables for tests and for finding faults, see docs/architecture.md: LM_LIMITS lowers
+// Five variables for tests and for finding faults, see docs/architecture.md: LM_LIMITS lowers
 // limits, LM_BARRIERS=all puts a barrier before every op, LM_GAPS=1 gives every tensor a buffer of
-// its own, LM_TIMESTAMPS=1 measures every op.
+// its own, LM_TIMESTAMPS=1 measures every op, LM_OFF switches optional paths off.
 lm_device *lm_device_open(const lm_device_params *params, lm_error *err)
 {
     lm_device *device = calloc(1, sizeof *device);
@@ -133,6 +133,7 @@ lm_device *lm_device_open(const lm_device_params *params, lm_error *err)
         .separate_tensors = is_set("LM_GAPS", "1"),
         .timestamps = is_set("LM_TIMESTAMPS", "1"),
         .lowered_limits = getenv("LM_LIMITS"),
+        .off = getenv("LM_OFF"),
     };
     device->gpu = lm_gpu_open(&gpu, err);
     if (!device->gpu) {

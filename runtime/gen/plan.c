@@ -107,7 +107,9 @@ uint64_t lm_available_bytes(const lm_device *device)
     const lm_adapter *adapter = lm_gpu_adapter(device->gpu);
     uint64_t free_bytes = lm_adapter_free_bytes(adapter);
     // Without the extension the driver does not say what is taken; of that our own part is known.
-    const uint64_t used = adapter->has_memory_budget ? 0 : lm_gpu_memory_used(device->gpu);
+    const uint64_t used = lm_features_on(&adapter->features, LM_FEATURE_MEMORY_BUDGET)
+                              ? 0
+                              : lm_gpu_memory_used(device->gpu);
     free_bytes -= used < free_bytes ? used : free_bytes;
     const uint64_t tenth = adapter->heap_bytes / 10;
     const uint64_t margin = tenth > MARGIN_BYTES ? tenth : MARGIN_BYTES;

@@ -152,7 +152,8 @@ static bool meets_floor(lm_adapter *adapter, const VkPhysicalDeviceVulkan11Prope
     VkPhysicalDeviceFeatures2 features = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2,
                                           .pNext = &v12};
     vkGetPhysicalDeviceFeatures2(adapter->handle, &features);
-    adapter->f16 = v12.shaderFloat16;
+    if (v12.shaderFloat16)
+        lm_features_offer(&adapter->features, LM_FEATURE_F16);
     adapter->int8 = v12.shaderInt8;
     if (!v12.bufferDeviceAddress)
         return refuse(adapter, "no buffer device addresses");
@@ -165,24 +166,40 @@ static bool meets_floor(lm_adapter *adapter, const VkPhysicalDeviceVulkan11Prope
     return meets_limits(adapter, subgroup->requiredSubgroupSizeStages);
 }
 
-static bool find_queue(lm_adapter *adapter)
+struct queues {
+    VkQueueFamilyProperties at[16];
+    uint32_t n;
+};
+
+static bool find_family(const struct queues *families, VkQueueFlags unwanted, uint32_t *family)
 {
-    VkQueueFamilyProperties families[16];
-    uint32_t n = 16;
-    vkGetPhysicalDeviceQueueFamilyProperties(adapter->handle, &n, families);
-    // A family without graphics first: the desktop's work goes to the other.
-    for (int pass = 0; pass < 2; pass++)
-        for (uint32_t i = 0; i < n; i++) {
-            const bool compute = families[i].queueFlags & VK_QUEUE_COMPUTE_BIT;
-            const bool graphics = families[i].queueFlags & VK_QUEUE_GRAPHICS_BIT;
-            if (!compute || (pass == 0 && graphics))
-                continue;
-            adapter->queue_family = i;
-            adapter->has_timestamps = families[i].timestampValidBits > 0 &&
-                                      adapter->properties.limits.timestampPeriod > 0;
-            return true;
-        }
-    return refuse(adapter, "no queue for compute work");
+    for (uint32_t i = 0; i < families->n; i++) {
+        const VkQueueFlags flags = families->at[i].queueFlags;
+        if (!(flags & VK_QUEUE_COMPUTE_BIT) || (flags & unwanted))
+            continue;
+        *family = i;
+        return true;
+    }
+    return false;
+}
+
+// A family without graphics first: the desktop's work goes to the other.
+static bool choose_queue(lm_adapter *adapter)
+{
+    lm_features *features = &adapter->features;
+    struct queues families = {.n = sizeof families.at / sizeof *families.at};
+    vkGetPhysicalDeviceQueueFamilyProperties(adapter->handle, &families.n, families.at);
+    uint32_t without_graphics = 0;
+    if (find_family(&families, VK_QUEUE_GRAPHICS_BIT, &without_graphics))
+        lm_features_offer(features, LM_FEATURE_COMPUTE_QUEUE);
+    if (lm_features_on(features, LM_FEATURE_COMPUTE_QUEUE))
+        adapter->queue_family = without_graphics;
+    else if (!find_family(&families, 0, &adapter->queue_family))
+        return refuse(adapter, "no queue for compute work");
+    if (families.at[adapter->queue_family].timestampValidBits > 0 &&
+        adapter->properties.limits.timestampPeriod > 0)
+        lm_features_offer(features, LM_FEATURE_TIMESTAMPS);
+    return true;
 }
 
 static void read_int_dot(lm_adapter *adapter, const struct extensions *extensions)
@@ -194,7 +211,8 @@ static void read_int_dot(lm_adapter *adapter, const struct extensions *extension
     VkPhysicalDeviceProperties2 properties = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, .pNext = &dot};
     vkGetPhysicalDeviceProperties2(adapter->handle, &properties);
-    adapter->int_dot = dot.integerDotProduct4x8BitPackedSignedAccelerated;
+    if (dot.integerDotProduct4x8BitPackedSignedAccelerated)
+        lm_features_offer(&adapter->features, LM_FEATURE_INT_DOT);
 }
 
 static const char *component_name(int32_t type)
@@ -235,6 +253,8 @@ static void read_shapes(lm_adapter *adapter, VkInstance instance,
     if (get(adapter->handle, &n, all) >= 0)
         for (uint32_t i = 0; i < n; i++)
             add_shape(adapter, &all[i]);
+    if (adapter->n_shapes > 0)
+        lm_features_offer(&adapter->features, LM_FEATURE_MATRIX);
     free(all);
 }
 
@@ -262,11 +282,12 @@ static bool counts(const lm_adapter *adapter, uint32_t heap)
 
 uint64_t lm_adapter_free_bytes(const lm_adapter *adapter)
 {
+    const bool told = lm_features_on(&adapter->features, LM_FEATURE_MEMORY_BUDGET);
     VkPhysicalDeviceMemoryBudgetPropertiesEXT budget = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_BUDGET_PROPERTIES_EXT};
     VkPhysicalDeviceMemoryProperties2 memory = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_PROPERTIES_2,
-        .pNext = adapter->has_memory_budget ? &budget : NULL};
+        .pNext = told ? &budget : NULL};
     vkGetPhysicalDeviceMemoryProperties2(adapter->handle, &memory);
     uint64_t free_bytes = 0;
     for (uint32_t i = 0; i < adapter->memory.memoryHeapCount; i++) {
@@ -275,7 +296,7 @@ uint64_t lm_adapter_free_bytes(const lm_adapter *adapter)
         const uint64_t size = adapter->memory.memoryHeaps[i].size;
         uint64_t here = size;
         // Drivers report budgets above the heap's size and usage above the budget.
-        if (adapter->has_memory_budget) {
+        if (told) {
             const uint64_t limit = min_u64(budget.heapBudget[i], size);
             here = limit > budget.heapUsage[i] ? limit - budget.heapUsage[i] : 0;
         }
@@ -289,17 +310,33 @@ uint64_t lm_adapter_free_bytes(const lm_adapter *adapter)
 static void read_memory(lm_adapter *adapter, const struct extensions *extensions)
 {
     vkGetPhysicalDeviceMemoryProperties(adapter->handle, &adapter->memory);
-    adapter->has_memory_budget = has_extension(extensions, VK_EXT_MEMORY_BUDGET_EXTENSION_NAME);
+    if (has_extension(extensions, VK_EXT_MEMORY_BUDGET_EXTENSION_NAME))
+        lm_features_offer(&adapter->features, LM_FEATURE_MEMORY_BUDGET);
     for (uint32_t i = 0; i < adapter->memory.memoryHeapCount; i++)
         if (counts(adapter, i))
             adapter->heap_bytes += adapter->memory.memoryHeaps[i].size;
     adapter->free_bytes = lm_adapter_free_bytes(adapter);
 }
 
+// What shall not be used, whether or not it is offered.
+static bool restrain(lm_adapter *adapter, const lm_instance_params *params, lm_error *err)
+{
+    if (params->safe)
+        lm_features_turn_all_off(&adapter->features, LM_OFF_SAFE, "safe mode was asked for");
+    return (!params->off || lm_features_turn_list_off(&adapter->features, params->off, LM_OFF_USER,
+                                                      "switched off by LM_OFF", err)) &&
+           (!params->lowered_limits ||
+            lm_limits_lower(&adapter->limits, params->lowered_limits, err));
+}
+
 bool lm_adapter_probe(lm_adapter *adapter, VkInstance instance, VkPhysicalDevice handle,
-                      const char *lowered, lm_error *err)
+                      const lm_instance_params *params, lm_error *err)
 {
     *adapter = (lm_adapter){.handle = handle};
+    // These need nothing of the driver.
+    lm_features_offer(&adapter->features, LM_FEATURE_HALF_UNPACK);
+    lm_features_offer(&adapter->features, LM_FEATURE_FEW_BARRIERS);
+    lm_features_offer(&adapter->features, LM_FEATURE_STORED_PIPELINES);
     vkGetPhysicalDeviceProperties(handle, &adapter->properties);
     struct extensions *extensions = calloc(1, sizeof *extensions);
     if (!extensions)
@@ -333,10 +370,11 @@ bool lm_adapter_probe(lm_adapter *adapter, VkInstance instance, VkPhysicalDevice
         vkGetPhysicalDeviceProperties2(handle, &more);
         read_names(adapter, &id, &driver);
         read_limits(adapter, &v11, &subgroup);
-        ok = !lowered || lm_limits_lower(&adapter->limits, lowered, err);
+        ok = restrain(adapter, params, err);
         read_int_dot(adapter, extensions);
         read_shapes(adapter, instance, extensions);
-        adapter->usable = meets_floor(adapter, &v11, &subgroup, extensions) && find_queue(adapter);
+        adapter->usable =
+            meets_floor(adapter, &v11, &subgroup, extensions) && choose_queue(adapter);
     }
     read_memory(adapter, extensions);
     free(extensions);

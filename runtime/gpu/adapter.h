@@ -6,8 +6,8 @@
 #include "gpu/instance.h"
 
 // Fills `adapter`. A device below the floor is no failure: it becomes unusable, with the reason.
-// `lowered` is a text for lm_limits_lower() or NULL.
+// Fails with LM_BAD_ARGUMENT for limits to lower or paths to switch off that do not exist.
 bool lm_adapter_probe(lm_adapter *adapter, VkInstance instance, VkPhysicalDevice handle,
-                      const char *lowered, lm_error *err);
+                      const lm_instance_params *params, lm_error *err);
 
 #endif

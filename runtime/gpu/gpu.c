@@ -110,19 +110,25 @@ lm_gpu *lm_gpu_open(const lm_gpu_params *params, lm_error *err)
         return NULL;
     }
     const lm_instance_params instance = {.validation = params->validation,
-                                         .lowered_limits = params->lowered_limits};
+                                         .lowered_limits = params->lowered_limits,
+                                         .off = params->off,
+                                         .safe = params->safe};
     gpu->instance = lm_instance_create(&instance, err);
     const lm_adapter *adapter =
         gpu->instance ? lm_instance_pick(gpu->instance, params->device, err) : NULL;
     if (!adapter)
         goto fail;
     gpu->adapter = *adapter;
-    gpu->serial_barriers = params->serial_barriers;
+    lm_features *features = &gpu->adapter.features;
+    if (params->serial_barriers)
+        lm_features_turn_off(features, LM_FEATURE_FEW_BARRIERS, LM_OFF_USER,
+                             "a barrier before every op was asked for");
     gpu->separate_tensors = params->separate_tensors;
-    gpu->timestamps = params->timestamps && adapter->has_timestamps;
+    gpu->timestamps = params->timestamps && lm_features_on(features, LM_FEATURE_TIMESTAMPS);
     if (!create_device(gpu, err) || !create_objects(gpu, err))
         goto fail;
-    gpu->pipelines = lm_pipelines_create(gpu, params->cache_dir, err);
+    const bool keep = lm_features_on(features, LM_FEATURE_STORED_PIPELINES);
+    gpu->pipelines = lm_pipelines_create(gpu, keep ? params->cache_dir : NULL, err);
     if (!gpu->pipelines || !lm_gpu_probe_half(gpu, err))
         goto fail;
     return gpu;
@@ -168,6 +174,11 @@ const lm_limits *lm_gpu_limits(const lm_gpu *gpu)
 bool lm_gpu_is_software(const lm_gpu *gpu)
 {
     return gpu->adapter.properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU;
+}
+
+lm_features *lm_gpu_features(lm_gpu *gpu)
+{
+    return &gpu->adapter.features;
 }
 
 bool lm_gpu_separates_tensors(const lm_gpu *gpu)

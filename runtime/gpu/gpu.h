@@ -24,6 +24,8 @@ typedef struct lm_gpu_params {
     bool separate_tensors; // a buffer for every tensor, so that overruns are seen by validation
     bool timestamps;       // measure every op
     const char *lowered_limits;
+    const char *off; // optional paths not to take, see lm_features_turn_list_off(); NULL: none
+    bool safe;       // none of the optional paths
 } lm_gpu_params;
 
 lm_gpu *lm_gpu_open(const lm_gpu_params *params, lm_error *err);
@@ -33,6 +35,11 @@ lm_instance *lm_gpu_instance(const lm_gpu *gpu);
 const lm_adapter *lm_gpu_adapter(const lm_gpu *gpu);
 const lm_limits *lm_gpu_limits(const lm_gpu *gpu);
 bool lm_gpu_is_software(const lm_gpu *gpu);
+
+// The optional paths. What is switched off here holds for all that is recorded from then on, so a
+// self-test does it before a model is opened.
+lm_features *lm_gpu_features(lm_gpu *gpu);
+
 bool lm_gpu_separates_tensors(const lm_gpu *gpu);
 
 // What went wrong without being an error, such as a cache that cannot be written; "" if nothing.

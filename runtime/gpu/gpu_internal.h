@@ -24,8 +24,6 @@ struct lm_gpu {
     uint64_t fail_at; // the call number that fails; 0: none
     VkResult fail_with;
     bool lost;
-    bool half_by_integer; // unpackHalf2x16 flushes subnormals
-    bool serial_barriers;
     bool separate_tensors;
     bool timestamps;
     char warning[256];
@@ -35,7 +33,8 @@ struct lm_gpu {
 // Vulkan call passes here: it counts calls, injects faults and remembers that the device is lost.
 bool lm_gpu_check(lm_gpu *gpu, VkResult result, const char *call, lm_error *err);
 
-// Finds out how the device reads subnormal binary16 values; sets half_by_integer.
+// Finds out how the device reads subnormal binary16 values: where it flushes them,
+// LM_FEATURE_HALF_UNPACK goes off.
 bool lm_gpu_probe_half(lm_gpu *gpu, lm_error *err);
 
 #endif

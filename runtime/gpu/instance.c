@@ -142,7 +142,7 @@ static int compare_adapters(const void *left, const void *right)
     return memcmp(a->uuid, b->uuid, sizeof a->uuid);
 }
 
-static bool list_adapters(lm_instance *instance, const char *lowered, lm_error *err)
+static bool list_adapters(lm_instance *instance, const lm_instance_params *params, lm_error *err)
 {
     uint32_t n = 0;
     VkResult result = vkEnumeratePhysicalDevices(instance->handle, &n, NULL);
@@ -162,7 +162,7 @@ static bool list_adapters(lm_instance *instance, const char *lowered, lm_error *
         result >= VK_SUCCESS || lm_fail(err, LM_UNSUPPORTED, "cannot list the Vulkan devices: %s",
                                         lm_vk_result_name(result));
     for (uint32_t i = 0; ok && i < n; i++)
-        ok = lm_adapter_probe(&instance->adapters[i], instance->handle, handles[i], lowered, err);
+        ok = lm_adapter_probe(&instance->adapters[i], instance->handle, handles[i], params, err);
     free(handles);
     instance->n_adapters = n;
     if (ok)
@@ -178,8 +178,7 @@ lm_instance *lm_instance_create(const lm_instance_params *params, lm_error *err)
         return NULL;
     }
     pthread_mutex_init(&instance->lock, NULL);
-    if (!create_handle(instance, params, err) ||
-        !list_adapters(instance, params->lowered_limits, err))
+    if (!create_handle(instance, params, err) || !list_adapters(instance, params, err))
         lm_instance_destroy(&instance);
     return instance;
 }

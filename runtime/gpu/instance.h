@@ -7,6 +7,7 @@
 #define LM_GPU_INSTANCE_H
 
 #include "base/error.h"
+#include "gpu/features.h"
 #include "gpu/limits.h"
 #include "gpu/vulkan.h"
 
@@ -33,11 +34,10 @@ typedef struct lm_adapter {
     uint8_t uuid[VK_UUID_SIZE];
     uint8_t driver_uuid[VK_UUID_SIZE];
     char uuid_text[37];
-    uint64_t heap_bytes; // of the heaps with device-local memory
-    uint64_t free_bytes; // of these, at most heap_bytes
-    bool has_memory_budget;
-    bool has_timestamps;
-    bool f16, int8, int_dot;
+    uint64_t heap_bytes;  // of the heaps with device-local memory
+    uint64_t free_bytes;  // of these, at most heap_bytes
+    lm_features features; // the optional paths
+    bool int8;
     lm_adapter_shape shapes[LM_ADAPTER_MAX_SHAPES];
     uint32_t n_shapes;
     bool usable;
@@ -47,6 +47,8 @@ typedef struct lm_adapter {
 typedef struct lm_instance_params {
     bool validation;            // load the Khronos layer; its messages are counted
     const char *lowered_limits; // see lm_limits_lower(); NULL: none
+    const char *off;            // see lm_features_turn_list_off(); NULL: none
+    bool safe;                  // every optional path off
 } lm_instance_params;
 
 // Fails with LM_UNSUPPORTED where there is no loader, no driver or no validation layer, and says

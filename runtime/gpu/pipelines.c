@@ -9,6 +9,7 @@
 
 struct entry {
     lm_pipeline_key key;
+    bool half_unpack; // LM_FEATURE_HALF_UNPACK was on
     VkPipeline pipeline;
 };
 
@@ -76,11 +77,11 @@ static bool load_module(lm_pipelines *it, lm_module module, lm_error *err)
         "vkCreateShaderModule", err);
 }
 
-static bool compile(lm_pipelines *it, const lm_pipeline_key *key, VkPipeline *pipeline,
-                    lm_error *err)
+static bool compile(lm_pipelines *it, struct entry *entry, lm_error *err)
 {
+    const lm_pipeline_key *key = &entry->key;
     uint32_t values[LM_FIRST_CONSTANT + LM_MAX_CONSTANTS] = {
-        key->group_size, it->gpu->adapter.limits.subgroup_size, it->gpu->half_by_integer};
+        key->group_size, it->gpu->adapter.limits.subgroup_size, !entry->half_unpack};
     VkSpecializationMapEntry entries[LM_FIRST_CONSTANT + LM_MAX_CONSTANTS];
     const uint32_t n = LM_FIRST_CONSTANT + key->n_constants;
     memcpy(values + LM_FIRST_CONSTANT, key->constants, key->n_constants * sizeof *values);
@@ -107,7 +108,7 @@ static bool compile(lm_pipelines *it, const lm_pipeline_key *key, VkPipeline *pi
     };
     return lm_gpu_check(it->gpu,
                         it->gpu->vk.vkCreateComputePipelines(it->gpu->handle, it->cache, 1, &info,
-                                                             NULL, pipeline),
+                                                             NULL, &entry->pipeline),
                         "vkCreateComputePipelines", err) ||
            lm_fail_while(err, "compiling shader %s", lm_spirv_modules[key->module].name);
 }
@@ -121,8 +122,9 @@ static bool same_key(const lm_pipeline_key *a, const lm_pipeline_key *b)
 
 VkPipeline lm_pipelines_get(lm_pipelines *it, const lm_pipeline_key *key, lm_error *err)
 {
+    const bool half_unpack = lm_features_on(&it->gpu->adapter.features, LM_FEATURE_HALF_UNPACK);
     for (size_t i = 0; i < it->n_entries; i++)
-        if (same_key(&it->entries[i].key, key))
+        if (same_key(&it->entries[i].key, key) && it->entries[i].half_unpack == half_unpack)
             return it->entries[i].pipeline;
     if (it->n_entries == it->room) {
         const size_t room = it->room ? it->room * 2 : 32;
@@ -135,10 +137,10 @@ VkPipeline lm_pipelines_get(lm_pipelines *it, const lm_pipeline_key *key, lm_err
         it->room = room;
     }
     struct entry *entry = &it->entries[it->n_entries];
-    *entry = (struct entry){.key = *key};
+    *entry = (struct entry){.key = *key, .half_unpack = half_unpack};
     if (!load_module(it, key->module, err))
         return VK_NULL_HANDLE;
-    const bool ok = compile(it, key, &entry->pipeline, err);
+    const bool ok = compile(it, entry, err);
     if (entry->pipeline)
         it->n_entries++; // also when a fault was injected behind a success: it must be destroyed
     it->is_new = true;

@@ -180,7 +180,7 @@ void lm_recording_dispatch(lm_recording *it, const lm_dispatch *dispatch)
     if (!open_piece(it) || !remember_op(it, dispatch))
         return;
     const bool needed = lm_hazards_add(&it->hazards, dispatch->accesses, dispatch->n_accesses);
-    if (needed || it->gpu->serial_barriers) {
+    if (needed || !lm_features_on(&it->gpu->adapter.features, LM_FEATURE_FEW_BARRIERS)) {
         compute_barrier(it);
         it->n_barriers++;
     }
