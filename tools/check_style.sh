@@ -60,14 +60,16 @@ code | grep -E '^(app|runtime|tokenizer|shaders)/' | while read -r file; do
             base = "base"
             gpu = base " gpu modules.h interface"
             ops = gpu " ops"
+            ref = ops " ref"
             gguf = base " gguf"
             tokenizer = gguf " tokenizer"
             model = ops " gguf model"
-            gen = model " tokenizer gen lm.h"
+            gen = model " ref tokenizer gen lm.h"
 
             below["runtime/base"] = base
             below["runtime/gpu"] = gpu
             below["runtime/ops"] = ops
+            below["runtime/ref"] = ref
             below["runtime/gguf"] = gguf
             below["tokenizer"] = tokenizer
             below["runtime/model"] = model

@@ -1,5 +1,5 @@
 // Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"): the random
-// number of a counter and a key, without a state. tests/ref/sample.c is the same in C.
+// number of a counter and a key, without a state. runtime/ref/sample.c is the same in C.
 
 uvec4 philox(uvec4 counter, uvec2 key)
 {

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "lm.h"
-#include "ref/forward.h"
+#include "support/ref_forward.h"
 #include "ref/ops.h"
 #include "support/compare.h"
 #include "support/device.h"
@@ -134,7 +134,7 @@ static void check_lengths(struct pair *it, size_t n_lengths)
 // The gap between the two largest.
 static double top_gap(const float *x, size_t n)
 {
-    const size_t best = ref_argmax(x, n);
+    const size_t best = lm_ref_argmax(x, n);
     double gap = INFINITY;
     for (size_t i = 0; i < n; i++)
         if (i != best && (double)x[best] - (double)x[i] < gap)
@@ -178,7 +178,7 @@ static void check_greedy(struct pair *it)
         model_sync(it->session, tokens, n);
         const double error = rms_difference(model_logits(it->session), want, n_vocab);
         const lm_token drawn = draw(it);
-        tokens[n] = (lm_token)ref_argmax(want, n_vocab);
+        tokens[n] = (lm_token)lm_ref_argmax(want, n_vocab);
         const bool clear = top_gap(want, n_vocab) > 4.0 * error;
         n_clear += clear;
         if (clear && drawn != tokens[n])

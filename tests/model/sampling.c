@@ -110,21 +110,21 @@ static void check_draws(const struct fixture *f, const lm_sampling *sampling)
         uint32_t window[N_PROMPT + N_NEW];
         for (uint32_t w = 0; w < n_window; w++)
             window[w] = (uint32_t)held[n_held - n_window + w];
-        const ref_sampling s = {.temperature = (double)sampling->temperature,
-                                .top_k = sampling->top_k,
-                                .top_p = (double)sampling->top_p,
-                                .min_p = (double)sampling->min_p,
-                                .repeat = (double)sampling->repeat_penalty,
-                                .frequency = (double)sampling->frequency_penalty,
-                                .presence = (double)sampling->presence_penalty,
-                                .window = window,
-                                .n_window = n_window,
-                                .bias_tokens = biased,
-                                .biases = biases,
-                                .n_bias = sampling->n_biases};
-        ref_sample(&s, model_logits(f->session), f->n_vocab, p);
-        const double at = ref_sample_random(sampling->seed, n_held);
-        const double off = ref_sample_distance(p, f->n_vocab, at, (size_t)held[n_held]);
+        const lm_ref_sampling s = {.temperature = (double)sampling->temperature,
+                                   .top_k = sampling->top_k,
+                                   .top_p = (double)sampling->top_p,
+                                   .min_p = (double)sampling->min_p,
+                                   .repeat = (double)sampling->repeat_penalty,
+                                   .frequency = (double)sampling->frequency_penalty,
+                                   .presence = (double)sampling->presence_penalty,
+                                   .window = window,
+                                   .n_window = n_window,
+                                   .bias_tokens = biased,
+                                   .biases = biases,
+                                   .n_bias = sampling->n_biases};
+        lm_ref_sample(&s, model_logits(f->session), f->n_vocab, p);
+        const double at = lm_ref_sample_random(sampling->seed, n_held);
+        const double off = lm_ref_sample_distance(p, f->n_vocab, at, (size_t)held[n_held]);
         // Logits of a prompt differ from those of single tokens in the last bits.
         if (!(off <= 1e-3))
             fail_msg("token %u is %d, %g off", i, held[n_held], off);
@@ -185,7 +185,7 @@ static void logprobs_are_of_the_model(void **state)
     const lm_sampling sampling = {.temperature = 3.0f, .top_k = 50, .seed = 11};
     const struct drawn it = generate(f, &sampling, 1, LM_MAX_LOGPROBS);
     model_sync(f->session, f->prompt, N_PROMPT);
-    ref_log_softmax(model_logits(f->session), f->n_vocab, want);
+    lm_ref_log_softmax(model_logits(f->session), f->n_vocab, want);
     assert_int_equal(it.n_told, 1);
     const lm_token_logprobs *told = &it.told[0];
     assert_int_equal(told->drawn.token, it.tokens[0]);

@@ -10,7 +10,7 @@
 
 #include "gguf/gguf.h"
 #include "lm.h"
-#include "ref/forward.h"
+#include "support/ref_forward.h"
 #include "support/compare.h"
 #include "support/device.h"
 #include "support/model.h"

@@ -54,8 +54,8 @@ static void fill_cache(const lm_kv_layer *kv, void *k_at, void *v_at, size_t n, 
             kv_write(kv, k_at, true, p, head, k + p * width + head * kv->head_dim);
             kv_write(kv, v_at, false, p, head, v + p * width + head * kv->head_dim);
         }
-    ref_round_kv(kv->type, k, n * kv->n_head_kv, kv->head_dim);
-    ref_round_kv(kv->type, v, n * kv->n_head_kv, kv->head_dim);
+    lm_ref_round_kv(kv->type, k, n * kv->n_head_kv, kv->head_dim);
+    lm_ref_round_kv(kv->type, v, n * kv->n_head_kv, kv->head_dim);
 }
 
 static void check(lm_gpu *gpu, const struct shape *s, const struct run *r, test_random *random)
@@ -86,8 +86,8 @@ static void check(lm_gpu *gpu, const struct shape *s, const struct run *r, test_
     assert_true(k && v && want && got);
     fill_cache(&kv, k_cache->at, v_cache->at, n_keys, k, v, random);
     const double scale = 1.0 / sqrt(s->head_dim);
-    ref_attention(&(ref_heads){s->n_head, s->n_head_kv, s->head_dim}, scale, q->at, k, v, r->n_here,
-                  r->pos + 1, want);
+    lm_ref_attention(&(lm_ref_heads){s->n_head, s->n_head_kv, s->head_dim}, scale, q->at, k, v,
+                     r->n_here, r->pos + 1, want);
 
     lm_op_attention(it.rec, &(lm_attention){.q = q->address,
                                             .kv = kv,

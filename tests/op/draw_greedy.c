@@ -81,7 +81,7 @@ static void the_largest_is_drawn(void **state)
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         for (int range = 0; range < 2; range++) {
             test_random_fill(&random, logits, sizes[i], range ? -90.0f : -3.0f, -2.0f);
-            const uint32_t want = (uint32_t)ref_argmax(logits, sizes[i]);
+            const uint32_t want = (uint32_t)lm_ref_argmax(logits, sizes[i]);
             struct draw it = start(*state);
             run(&it, logits, sizes[i]);
             const struct step_state next = {

@@ -73,7 +73,7 @@ static void run(lm_gpu *gpu, uint32_t n_vocab, uint32_t n)
     it.sampling.biases[0] = 2.0f;
     it.sampling.bias_tokens[0] = n_vocab / 2;
     sampler_run(&it, 3, 1);
-    ref_log_softmax(space.logits, n_vocab, space.want);
+    lm_ref_log_softmax(space.logits, n_vocab, space.want);
     for (uint32_t i = 0; i < 3; i++)
         check(&it, i, n);
     sampler_finish(&it);

@@ -43,7 +43,7 @@ static void check(lm_gpu *gpu, const test_weights *w, const struct size *size, t
     assert_non_null(x);
     assert_non_null(want);
     test_random_fill(random, x, (size_t)size->n_tokens * w->n_cols, -0.5f, 1.5f);
-    ref_matmul(w->values, x, size->n_tokens, w->n_rows, w->n_cols, want);
+    lm_ref_matmul(w->values, x, size->n_tokens, w->n_rows, w->n_cols, want);
     rig_tensor *tiled =
         rig_input(&it, "x", NULL, tiled_floats(size->n_tokens, w->n_cols, size->tile) * 4);
     tile_rows(x, size->n_here, w->n_cols, size->tile, tiled->at);

@@ -67,7 +67,7 @@ static void check(lm_gpu *gpu, const test_weights *w, bool add, const struct sha
     float *before = malloc(w->n_rows * sizeof *before);
     assert_non_null(want);
     assert_non_null(before);
-    ref_matmul(w->values, x->at, 1, w->n_rows, w->n_cols, want);
+    lm_ref_matmul(w->values, x->at, 1, w->n_rows, w->n_cols, want);
     for (uint32_t r = 0; r < w->n_rows; r++) {
         before[r] = test_random_uniform(random, 0.0f, want[r]);
         if (add) {

@@ -51,7 +51,7 @@ static void check(lm_gpu *gpu, const struct norm *c, test_random *random)
     assert_non_null(want);
     assert_non_null(got);
     const float *from = (const float *)x->at + (c->last_only && c->n_here ? c->n_here - 1 : 0) * n;
-    ref_rms_norm(from, weight->at, n_used, n, (double)c->eps, want);
+    lm_ref_rms_norm(from, weight->at, n_used, n, (double)c->eps, want);
     untile_rows(y->at, n_used, c->n_cols, c->tile, got);
     char what[128];
     snprintf(what, sizeof what, "rms_norm of %u, %u of %u tokens in tiles of %u%s", c->n_cols,

@@ -54,8 +54,8 @@ static bool is_stored(float got, float want, bool is_k, lm_kv_type type)
     float low = want - error;
     float high = want + error;
     if (type == LM_KV_F16) {
-        ref_round_f16(&low, 1);
-        ref_round_f16(&high, 1);
+        lm_ref_round_f16(&low, 1);
+        lm_ref_round_f16(&high, 1);
     }
     return got >= low && got <= high;
 }
@@ -151,8 +151,8 @@ static void check(lm_gpu *gpu, const struct shape *s, lm_kv_type type, uint32_t 
     const uint64_t q_bias = add_bias(&it, "q bias", s->has_bias, want_q, n_here, q_width, random);
     const uint64_t k_bias = add_bias(&it, "k bias", s->has_bias, want_k, n_here, kv_width, random);
     const uint64_t v_bias = add_bias(&it, "v bias", s->has_bias, want_v, n_here, kv_width, random);
-    ref_rope(want_q, n_here, s->n_head, s->head_dim, pos, BASE, FACTOR);
-    ref_rope(want_k, n_here, s->n_head_kv, s->head_dim, pos, BASE, FACTOR);
+    lm_ref_rope(want_q, n_here, s->n_head, s->head_dim, pos, BASE, FACTOR);
+    lm_ref_rope(want_k, n_here, s->n_head_kv, s->head_dim, pos, BASE, FACTOR);
 
     lm_op_rope_store(it.rec, &(lm_rope_store){.q = q->address,
                                               .k = k->address,
@@ -221,7 +221,7 @@ static void values_are_rounded_to_nearest_even(void **state)
             values[i] = ((float)(half & 7u) + 0.5f) * 0x1p-24f * (half & 0x8000u ? -1.0f : 1.0f);
     }
     memcpy(want, values, sizeof want);
-    ref_round_f16(want, N * DIM);
+    lm_ref_round_f16(want, N * DIM);
     lm_kv_layer kv = {.n_head_kv = 1, .head_dim = DIM, .n_ctx = N};
     rig it = rig_begin(*state);
     rig_tensor *v_cache = rig_output(&it, "V", lm_kv_layer_bytes(&kv));
@@ -295,7 +295,7 @@ static void q8_0_rounds_as_ggml(void **state)
     rig_run(&it);
     for (size_t i = 0; i < 256; i++) {
         int8_t want[32];
-        const uint16_t d = ref_quantise_q8_0(values + i / 32 * 32, 32, want);
+        const uint16_t d = lm_ref_quantize_q8_0(values + i / 32 * 32, 32, want);
         const uint16_t scale = kv_scale(&kv, v_cache->at, false, i / DIM, 0, i % DIM);
         const int quant = kv_quant(&kv, v_cache->at, false, i / DIM, 0, i % DIM);
         if (scale != d || (d != 0 && quant != want[i % 32]))

@@ -33,7 +33,7 @@ struct space {
 static struct space space; // too large for a stack
 
 // The same sampling for the device.
-static struct step_sampling translate(const ref_sampling *s, uint64_t seed)
+static struct step_sampling translate(const lm_ref_sampling *s, uint64_t seed)
 {
     struct step_sampling to = sampler_plain((float)s->temperature, seed);
     to.top_k = (uint32_t)s->top_k;
@@ -62,8 +62,8 @@ static void check_draws(const sampler *it, uint32_t n, uint64_t seed, bool exact
     for (uint32_t i = 0; i < n; i++) {
         const uint32_t token = sampler_drawn(it, i);
         assert_in_range(token, 0, it->n_vocab - 1);
-        const double at = ref_sample_random(seed, it->n_held + i);
-        const double distance = ref_sample_distance(space.p, it->n_vocab, at, token);
+        const double at = lm_ref_sample_random(seed, it->n_held + i);
+        const double distance = lm_ref_sample_distance(space.p, it->n_vocab, at, token);
         if (!(distance <= limit) || (exact_sets && !(space.p[token] > 0.0)))
             fail_msg("draw %u of %u tokens: token %u of probability %g, %g off", i, it->n_vocab,
                      token, space.p[token], distance);
@@ -72,13 +72,13 @@ static void check_draws(const sampler *it, uint32_t n, uint64_t seed, bool exact
 
 // Draws n times and checks each. Where a decision of top-p or min-p is closer than the error, the
 // logits are moved a little until it is not, or given up for a comparison without membership.
-static void check(lm_gpu *gpu, const ref_sampling *s, uint32_t n_vocab, uint32_t n,
+static void check(lm_gpu *gpu, const lm_ref_sampling *s, uint32_t n_vocab, uint32_t n,
                   test_random *random)
 {
     const double error = 4 * EXP_ERROR + ROUNDING * n_vocab;
     double margin = 0.0;
     for (int tries = 0; tries < 20; tries++) {
-        margin = ref_sample(s, space.logits, n_vocab, space.p);
+        margin = lm_ref_sample(s, space.logits, n_vocab, space.p);
         if (margin > error)
             break;
         for (uint32_t t = 0; n_vocab <= 2000 && t < n_vocab; t++)
@@ -98,7 +98,7 @@ static void check(lm_gpu *gpu, const ref_sampling *s, uint32_t n_vocab, uint32_t
     sampler_finish(&it);
 }
 
-static const ref_sampling settings[] = {
+static const lm_ref_sampling settings[] = {
     {.temperature = 1.0},
     {.temperature = 0.3},
     {.temperature = 20.0},
@@ -160,9 +160,9 @@ static void equals_at_a_cut_stay(void **state)
         for (int by_p = 0; by_p < 2; by_p++) {
             for (uint32_t t = 0; t < 300; t++)
                 space.logits[t] = (float)(t * 7 % 30) * 0.1f;
-            const ref_sampling s = {.temperature = 1.0,
-                                    .top_k = by_p ? 0 : k,
-                                    .top_p = by_p ? 0.01 + (double)k / 80.0 : 0.0};
+            const lm_ref_sampling s = {.temperature = 1.0,
+                                       .top_k = by_p ? 0 : k,
+                                       .top_p = by_p ? 0.01 + (double)k / 80.0 : 0.0};
             check(*state, &s, 300, 64, &random);
         }
 }
@@ -184,7 +184,7 @@ static void one_huge_logit(void **state)
 
 // One draw after `n_held` tokens: the window must be exactly the last n_window of them.
 static void check_window(lm_gpu *gpu, uint32_t n_vocab, uint32_t n_held, uint32_t n_window,
-                         const ref_sampling *base, test_random *random)
+                         const lm_ref_sampling *base, test_random *random)
 {
     uint32_t held[2000];
     assert_in_range(n_held, 0, 2000);
@@ -197,7 +197,7 @@ static void check_window(lm_gpu *gpu, uint32_t n_vocab, uint32_t n_held, uint32_
     for (uint32_t i = 0; i < n_held; i++)
         space.logits[held[i]] = (i % 3 ? 3.0f : -1.0f) + (float)(held[i] % 7) * 0.1f;
     const uint32_t n = n_window < n_held ? n_window : n_held;
-    ref_sampling s = *base;
+    lm_ref_sampling s = *base;
     s.window = held + n_held - n;
     s.n_window = n;
     const uint64_t seed = test_random_next(random);
@@ -209,7 +209,7 @@ static void check_window(lm_gpu *gpu, uint32_t n_vocab, uint32_t n_held, uint32_
                   .n_held = n_held};
     it.sampling.n_window = n_window;
     sampler_run(&it, 1, 1);
-    ref_sample(&s, space.logits, n_vocab, space.p);
+    lm_ref_sample(&s, space.logits, n_vocab, space.p);
     check_draws(&it, 1, seed, false);
     sampler_finish(&it);
 }
@@ -219,7 +219,7 @@ static void penalties_look_at_the_window(void **state)
     static const uint32_t sizes[] = {2, 300, 1003, 70000};
     static const uint32_t held[] = {0, 1, 63, 64, 65, 1500};
     static const uint32_t windows[] = {1, 64, 0xffffffffu};
-    static const ref_sampling penalties[] = {
+    static const lm_ref_sampling penalties[] = {
         {.temperature = 1.0, .repeat = 1.5},
         {.temperature = 1.0, .repeat = 0.5},
         {.temperature = 1.0, .frequency = 0.2},
@@ -270,7 +270,7 @@ static void biases_move_logits(void **state)
                 tokens[b] = sizes[i] - 1 - b * (sizes[i] / STEP_BIASES);
                 biases[b] = b % 3 == 2 ? -1e9f : test_random_uniform(&random, -3.0f, 8.0f);
             }
-            const ref_sampling s = {
+            const lm_ref_sampling s = {
                 .temperature = 1.0, .bias_tokens = tokens, .biases = biases, .n_bias = n};
             check(*state, &s, sizes[i], 16, &random);
             // Nothing else may be left.
@@ -284,7 +284,7 @@ static void biases_move_logits(void **state)
         biases[t] = -1e9f;
         space.logits[t] = 1.0f;
     }
-    const ref_sampling s = {
+    const lm_ref_sampling s = {
         .temperature = 1.0, .bias_tokens = tokens, .biases = biases, .n_bias = STEP_BIASES};
     check(*state, &s, STEP_BIASES, 32, &random);
 }

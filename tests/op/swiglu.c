@@ -43,7 +43,7 @@ static void check(lm_gpu *gpu, uint32_t n_tokens, uint32_t n_here, uint32_t n_co
     assert_non_null(want);
     assert_non_null(got);
     const size_t n_used = (size_t)n_here * n_cols;
-    ref_swiglu(gate->at, up->at, n_used, want);
+    lm_ref_swiglu(gate->at, up->at, n_used, want);
     untile_rows(y->at, n_here, n_cols, tile, got);
     char what[96];
     snprintf(what, sizeof what, "swiglu [%u of %u][%u] in tiles of %u", n_here, n_tokens, n_cols,
@@ -81,7 +81,7 @@ static void large_gates(void **state)
     float want[N];
     for (int i = 0; i < N; i++)
         ups[i] = i % 2 ? -1.5f : 1.5f;
-    ref_swiglu(gates, ups, N, want);
+    lm_ref_swiglu(gates, ups, N, want);
     rig it = rig_begin(*state);
     rig_tensor *y = rig_output(&it, "y", sizeof gates);
     lm_op_swiglu(it.rec, &(lm_swiglu){.gate = rig_input(&it, "gate", gates, sizeof gates)->address,

@@ -54,7 +54,7 @@ static void write_block(const lm_kv_layer *kv, void *tensor, bool is_k, size_t p
 {
     int8_t q[32];
     const size_t n = kv->head_dim - first < 32 ? kv->head_dim - first : 32;
-    const uint16_t d = ref_quantise_q8_0(values + first, n, q);
+    const uint16_t d = lm_ref_quantize_q8_0(values + first, n, q);
     ((uint16_t *)tensor)[scale_at(kv, is_k, position, head, first)] = d;
     for (size_t i = 0; i < n; i++)
         ((int8_t *)tensor)[value_at(kv, is_k, position, head, first + i)] = q[i];

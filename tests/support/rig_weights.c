@@ -7,7 +7,7 @@
 
 #include "model/quantize.h"
 #include "ops/ops.h"
-#include "ref/ops.h"
+#include "support/ref_dequantise.h"
 #include "support/device.h"
 
 #include <stdlib.h>

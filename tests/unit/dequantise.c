@@ -10,7 +10,7 @@
 
 #include "base/file.h"
 #include "base/half.h"
-#include "ref/ops.h"
+#include "support/ref_dequantise.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -9,7 +9,7 @@
 
 #include "base/hash.h"
 #include "model/quantize.h"
-#include "ref/ops.h"
+#include "support/ref_dequantise.h"
 #include "support/random.h"
 
 #include <math.h>

@@ -9,8 +9,9 @@
 #include <cmocka.h>
 
 #include "base/half.h"
-#include "ref/fault.h"
+#include "support/ref_fault.h"
 #include "ref/ops.h"
+#include "support/ref_dequantise.h"
 #include "support/compare.h"
 #include "support/random.h"
 
@@ -92,7 +93,7 @@ static void f16_rounds_to_nearest_even(void **state)
     (void)state;
     float got[6] = {0x1.002p0f, 0x1.006p0f, 65519.0f, 65520.0f, 0x1p-25f, 0x3p-25f};
     const float want[6] = {1.0f, 0x1.008p0f, 65504.0f, INFINITY, 0.0f, 0x1p-23f};
-    ref_round_f16(got, 6);
+    lm_ref_round_f16(got, 6);
     assert_true(compare_bits("round", got, want, 6));
 }
 
@@ -100,10 +101,10 @@ static void embedding_takes_rows(void **state)
 {
     (void)state;
     const float table[6] = {0.0f, 1.0f, 10.0f, 11.0f, 20.0f, 21.0f};
-    const lm_token tokens[3] = {2, 0, 2};
+    const int32_t tokens[3] = {2, 0, 2};
     const float want[6] = {20.0f, 21.0f, 0.0f, 1.0f, 20.0f, 21.0f};
     float got[6] = {0};
-    ref_embedding(table, tokens, 3, 2, got);
+    lm_ref_embedding(table, tokens, 3, 2, got);
     assert_true(compare_bits("embedding", got, want, 6));
 }
 
@@ -114,7 +115,7 @@ static void matmul_sums_over_columns(void **state)
     const float x[6] = {1.0f, 10.0f, 100.0f, -1.0f, 0.0f, 2.0f};
     const float want[4] = {321.0f, 654.0f, 5.0f, 8.0f};
     float got[4] = {0};
-    ref_matmul(w, x, 2, 2, 3, got);
+    lm_ref_matmul(w, x, 2, 2, 3, got);
     assert_true(compare_bits("matmul", got, want, 4));
 }
 
@@ -124,7 +125,7 @@ static void matmul_sums_in_double(void **state)
     const float w[3] = {1e8f, 1.0f, -1e8f};
     const float x[3] = {1.0f, 1.0f, 1.0f};
     float got = 0.0f;
-    ref_matmul(w, x, 1, 1, 3, &got);
+    lm_ref_matmul(w, x, 1, 1, 3, &got);
     assert_true(got == 1.0f);
 }
 
@@ -136,14 +137,14 @@ static void rms_norm_divides_by_the_root_mean_square(void **state)
     const float rms = 3.5355339f; // sqrt((9 + 16) / 2)
     const float want[4] = {3.0f / rms, 8.0f / rms, -1.0f, -2.0f};
     float got[4] = {0};
-    ref_rms_norm(x, weight, 2, 2, 0.0, got);
+    lm_ref_rms_norm(x, weight, 2, 2, 0.0, got);
     assert_true(compare_close("rms_norm", got, want, 4, 2 * F32_ROUNDING));
 
     const float one[1] = {1.0f};
-    ref_rms_norm(one, one, 1, 1, 3.0, got); // 1 / sqrt(1 + 3)
+    lm_ref_rms_norm(one, one, 1, 1, 3.0, got); // 1 / sqrt(1 + 3)
     assert_true(got[0] == 0.5f);
     const float zero[1] = {0.0f};
-    ref_rms_norm(zero, one, 1, 1, 1e-6, got);
+    lm_ref_rms_norm(zero, one, 1, 1, 1e-6, got);
     assert_true(got[0] == 0.0f);
 }
 
@@ -155,7 +156,7 @@ static void rope_leaves_position_0_alone(void **state)
     float got[2 * 64];
     test_random_fill(&random, want, 128, -1.0f, 1.0f);
     memcpy(got, want, sizeof got);
-    ref_rope(got, 1, 2, 64, 0.0, 10000.0, 1.0);
+    lm_ref_rope(got, 1, 2, 64, 0.0, 10000.0, 1.0);
     assert_true(compare_bits("rope", got, want, 128));
 }
 
@@ -168,7 +169,7 @@ static void rope_turns_neighbouring_pairs(void **state)
         0.54030231f, 0.84147098f, 0.99995000f,   0.0099998333f, // cos 1, sin 1, cos .01, sin .01
         -1.6829420f, 1.0806046f,  -0.019999667f, 1.9999000f,
     };
-    ref_rope(got, 1, 2, 4, 1.0, 10000.0, 1.0);
+    lm_ref_rope(got, 1, 2, 4, 1.0, 10000.0, 1.0);
     assert_true(compare_close("rope", got, want, 8, 2 * F32_ROUNDING));
 }
 
@@ -177,7 +178,7 @@ static void rope_divides_positions_by_the_factor(void **state)
     (void)state;
     float got[8] = {1.0f, 0.0f, 1.0f, 0.0f, 1.0f, 0.0f, 1.0f, 0.0f}; // two tokens, at 7 and 8
     const float want[4] = {-0.41614684f, 0.90929743f, 0.99980001f, 0.019998667f}; // angle 2, 0.02
-    ref_rope(got, 2, 1, 4, 7.0, 10000.0, 4.0);
+    lm_ref_rope(got, 2, 1, 4, 7.0, 10000.0, 4.0);
     assert_true(compare_close("rope", got + 4, want, 4, 2 * F32_ROUNDING));
 }
 
@@ -194,14 +195,14 @@ static void rope_on_halves_turns_the_other_pairs(void **state)
 static void attention_of_one_token_is_v(void **state)
 {
     (void)state;
-    const ref_heads heads = {.n_head = 4, .n_head_kv = 2, .head_dim = 2};
+    const lm_ref_heads heads = {.n_head = 4, .n_head_kv = 2, .head_dim = 2};
     const float q[8] = {1.0f, -2.0f, 3.0f, 4.0f, 5.0f, 6.0f, 7.0f, 8.0f};
     const float k[4] = {0.5f, 0.25f, -1.0f, 2.0f};
     const float v[4] = {10.0f, 11.0f, 20.0f, 21.0f};
     const float want[8] = {10.0f, 11.0f, 10.0f, 11.0f, 20.0f, 21.0f, 20.0f, 21.0f};
     const float modulo[8] = {10.0f, 11.0f, 20.0f, 21.0f, 10.0f, 11.0f, 20.0f, 21.0f};
     float got[8] = {0};
-    ref_attention(&heads, 0.7, q, k, v, 1, 1, got);
+    lm_ref_attention(&heads, 0.7, q, k, v, 1, 1, got);
     assert_true(compare_bits("attention", got, want, 8));
     ref_fault_attention_modulo(&heads, 0.7, q, k, v, 1, 1, got);
     assert_true(compare_bits("by modulo", got, modulo, 8));
@@ -211,15 +212,15 @@ static void attention_of_one_token_is_v(void **state)
 static void attention_is_causal_and_scaled(void **state)
 {
     (void)state;
-    const ref_heads heads = {.n_head = 1, .n_head_kv = 1, .head_dim = 2};
+    const lm_ref_heads heads = {.n_head = 1, .n_head_kv = 1, .head_dim = 2};
     const float q[4] = {9.0f, 9.0f, 2.0f, 0.0f};
     const float k[4] = {1.0986123f, 5.0f, 0.0f, 7.0f};
     const float v[4] = {4.0f, 8.0f, 40.0f, 80.0f};
     const float want[4] = {4.0f, 8.0f, 13.0f, 26.0f};
     float got[4] = {0};
-    ref_attention(&heads, 0.5, q, k, v, 2, 1, got);
+    lm_ref_attention(&heads, 0.5, q, k, v, 2, 1, got);
     assert_close("attention", got, want, 4);
-    ref_attention(&heads, 0.5, q + 2, k, v, 1, 2, got); // the second alone, with a key before it
+    lm_ref_attention(&heads, 0.5, q + 2, k, v, 1, 2, got); // the second alone, with a key before it
     assert_close("attention", got, want + 2, 2);
 }
 
@@ -227,7 +228,7 @@ static void attention_weights_sum_to_1(void **state)
 {
     (void)state;
     enum { N_KEYS = 33, HEAD_DIM = 8 };
-    const ref_heads heads = {.n_head = 1, .n_head_kv = 1, .head_dim = HEAD_DIM};
+    const lm_ref_heads heads = {.n_head = 1, .n_head_kv = 1, .head_dim = HEAD_DIM};
     test_random random = test_random_start("attention");
     float q[HEAD_DIM];
     float k[N_KEYS * HEAD_DIM];
@@ -242,17 +243,17 @@ static void attention_weights_sum_to_1(void **state)
         v[i] = 3.0f;
     for (size_t d = 0; d < HEAD_DIM; d++)
         want[d] = 3.0f;
-    ref_attention(&heads, 1.0, q, k, v, 1, N_KEYS, got);
+    lm_ref_attention(&heads, 1.0, q, k, v, 1, N_KEYS, got);
     assert_close("attention", got, want, HEAD_DIM);
 }
 
 static void attention_to_nothing_is_0(void **state)
 {
     (void)state;
-    const ref_heads heads = {.n_head = 1, .n_head_kv = 1, .head_dim = 1};
+    const lm_ref_heads heads = {.n_head = 1, .n_head_kv = 1, .head_dim = 1};
     const float one = 1.0f;
     float got = NAN;
-    ref_attention(&heads, 1.0, &one, &one, &one, 1, 0, &got);
+    lm_ref_attention(&heads, 1.0, &one, &one, &one, 1, 0, &got);
     assert_true(got == 0.0f);
 }
 
@@ -263,9 +264,9 @@ static void swiglu_gates(void **state)
     const float up[5] = {5.0f, 2.0f, 3.0f, 0.5f, 1.0f};
     const float want[5] = {0.0f, 1.4621172f, -0.80682426f, 50.0f, -0.0f};
     float got[5] = {0};
-    ref_swiglu(gate, up, 5, got);
+    lm_ref_swiglu(gate, up, 5, got);
     assert_close("swiglu", got, want, 5);
-    ref_swiglu(gate, up, 2, got);
+    lm_ref_swiglu(gate, up, 2, got);
     assert_close("swiglu", got, want, 2);
 }
 
@@ -274,9 +275,9 @@ static void argmax_takes_the_lowest_index(void **state)
     (void)state;
     const float ties[5] = {-1.0f, 7.0f, 3.0f, 7.0f, 7.0f};
     const float nans[4] = {NAN, -INFINITY, -3.0f, NAN};
-    assert_int_equal(ref_argmax(ties, 5), 1);
-    assert_int_equal(ref_argmax(ties, 1), 0);
-    assert_int_equal(ref_argmax(nans, 4), 2);
+    assert_int_equal(lm_ref_argmax(ties, 5), 1);
+    assert_int_equal(lm_ref_argmax(ties, 1), 0);
+    assert_int_equal(lm_ref_argmax(nans, 4), 2);
 }
 
 int main(void)

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "ref/forward.h"
+#include "support/ref_forward.h"
 #include "support/compare.h"
 #include "support/golden.h"
 #include "support/random.h"

@@ -24,17 +24,17 @@ static void philox_gives_the_known_answers(void **state)
     };
     for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++) {
         uint32_t out[4];
-        ref_philox(vectors[i], vectors[i] + 4, out);
+        lm_ref_philox(vectors[i], vectors[i] + 4, out);
         assert_memory_equal(out, vectors[i] + 6, sizeof out);
     }
 }
 
 #define N 5
 
-static void expect(const ref_sampling *sampling, const float *logits, const double *want)
+static void expect(const lm_ref_sampling *sampling, const float *logits, const double *want)
 {
     double p[N];
-    ref_sample(sampling, logits, N, p);
+    lm_ref_sample(sampling, logits, N, p);
     for (int t = 0; t < N; t++)
         if (!(fabs(p[t] - want[t]) <= 1e-6))
             fail_msg("token %d: %g, not %g", t, p[t], want[t]);
@@ -46,24 +46,24 @@ static void cuts_are_as_worked_out(void **state)
     (void)state;
     const float ln2 = (float)log(2.0);
     const float logits[N] = {0, ln2, 2 * ln2, 2 * ln2, 3 * ln2};
-    expect(&(ref_sampling){.temperature = 1}, logits,
+    expect(&(lm_ref_sampling){.temperature = 1}, logits,
            (double[]){1 / 19.0, 2 / 19.0, 4 / 19.0, 4 / 19.0, 8 / 19.0});
-    expect(&(ref_sampling){.temperature = 0.5}, logits,
+    expect(&(lm_ref_sampling){.temperature = 0.5}, logits,
            (double[]){1 / 101.0, 4 / 101.0, 16 / 101.0, 16 / 101.0, 64 / 101.0});
-    expect(&(ref_sampling){0}, logits, (double[]){0, 0, 0, 0, 1});
-    expect(&(ref_sampling){.temperature = 1, .top_k = 1}, logits, (double[]){0, 0, 0, 0, 1});
+    expect(&(lm_ref_sampling){0}, logits, (double[]){0, 0, 0, 0, 1});
+    expect(&(lm_ref_sampling){.temperature = 1, .top_k = 1}, logits, (double[]){0, 0, 0, 0, 1});
     // The second and the third are equal: both stay.
-    expect(&(ref_sampling){.temperature = 1, .top_k = 2}, logits,
+    expect(&(lm_ref_sampling){.temperature = 1, .top_k = 2}, logits,
            (double[]){0, 0, 0.25, 0.25, 0.5});
-    expect(&(ref_sampling){.temperature = 1, .top_p = 0.42}, logits, (double[]){0, 0, 0, 0, 1});
-    expect(&(ref_sampling){.temperature = 1, .top_p = 0.43}, logits,
+    expect(&(lm_ref_sampling){.temperature = 1, .top_p = 0.42}, logits, (double[]){0, 0, 0, 0, 1});
+    expect(&(lm_ref_sampling){.temperature = 1, .top_p = 0.43}, logits,
            (double[]){0, 0, 0.25, 0.25, 0.5});
-    expect(&(ref_sampling){.temperature = 1, .top_p = 0.9}, logits,
+    expect(&(lm_ref_sampling){.temperature = 1, .top_p = 0.9}, logits,
            (double[]){0, 1 / 9.0, 2 / 9.0, 2 / 9.0, 4 / 9.0});
-    expect(&(ref_sampling){.temperature = 1, .min_p = 0.3}, logits,
+    expect(&(lm_ref_sampling){.temperature = 1, .min_p = 0.3}, logits,
            (double[]){0, 0, 0.25, 0.25, 0.5});
     // top-p sees what top-k left: 8 of 16 are half.
-    expect(&(ref_sampling){.temperature = 1, .top_k = 2, .top_p = 0.5}, logits,
+    expect(&(lm_ref_sampling){.temperature = 1, .top_k = 2, .top_p = 0.5}, logits,
            (double[]){0, 0, 0, 0, 1});
 }
 
@@ -74,15 +74,15 @@ static void penalties_are_as_worked_out(void **state)
     const uint32_t window[] = {0, 1, 1, 3, 3};
     const uint32_t biased[] = {4};
     const float bias[] = {0.5f};
-    const ref_sampling sampling = {.temperature = 1,
-                                   .repeat = 2,
-                                   .frequency = 0.25,
-                                   .presence = 0.5,
-                                   .window = window,
-                                   .n_window = 5,
-                                   .bias_tokens = biased,
-                                   .biases = bias,
-                                   .n_bias = 1};
+    const lm_ref_sampling sampling = {.temperature = 1,
+                                      .repeat = 2,
+                                      .frequency = 0.25,
+                                      .presence = 0.5,
+                                      .window = window,
+                                      .n_window = 5,
+                                      .bias_tokens = biased,
+                                      .biases = bias,
+                                      .n_bias = 1};
     const double adjusted[N] = {2 / 2.0 - 0.75, -1 * 2.0 - 1, 0, 3 / 2.0 - 1, 1.5};
     double sum = 0.0;
     double want[N];
@@ -97,12 +97,12 @@ static void distances_are_from_the_part_of_the_token(void **state)
 {
     (void)state;
     const double p[] = {0.25, 0, 0.5, 0.25};
-    assert_true(ref_sample_distance(p, 4, 0.0, 0) == 0.0);
-    assert_true(ref_sample_distance(p, 4, 0.25, 2) == 0.0);
-    assert_true(ref_sample_distance(p, 4, 0.7, 2) == 0.0);
-    assert_true(ref_sample_distance(p, 4, 0.5, 0) == 0.25);
-    assert_true(ref_sample_distance(p, 4, 0.5, 3) == 0.25);
-    assert_true(ref_sample_distance(p, 4, 0.5, 4) == 0.5);
+    assert_true(lm_ref_sample_distance(p, 4, 0.0, 0) == 0.0);
+    assert_true(lm_ref_sample_distance(p, 4, 0.25, 2) == 0.0);
+    assert_true(lm_ref_sample_distance(p, 4, 0.7, 2) == 0.0);
+    assert_true(lm_ref_sample_distance(p, 4, 0.5, 0) == 0.25);
+    assert_true(lm_ref_sample_distance(p, 4, 0.5, 3) == 0.25);
+    assert_true(lm_ref_sample_distance(p, 4, 0.5, 4) == 0.5);
 }
 
 #define N_DICE 16
@@ -119,7 +119,7 @@ static void random_numbers_draw_evenly(void **state)
     for (size_t s = 0; s < sizeof seeds / sizeof *seeds; s++) {
         uint32_t times[N_DICE] = {0};
         for (uint32_t i = 0; i < 1000000; i++) {
-            const double at = ref_sample_random(seeds[s], i);
+            const double at = lm_ref_sample_random(seeds[s], i);
             assert_true(at >= 0.0 && at < 1.0);
             size_t token = 0;
             for (double sum = p[0]; at >= sum && token < N_DICE - 1; sum += p[token])

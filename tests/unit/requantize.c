@@ -14,7 +14,7 @@
 #include "model/mixture.h"
 #include "model/quantize.h"
 #include "model/source.h"
-#include "ref/ops.h"
+#include "support/ref_dequantise.h"
 #include "support/random.h"
 #include "support/scratch.h"
 #include "support/split_file.h"

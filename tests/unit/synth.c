@@ -12,7 +12,7 @@
 #include "gguf/names.h"
 #include "gguf/write.h"
 #include "model/source.h"
-#include "ref/ops.h"
+#include "support/ref_dequantise.h"
 #include "support/random.h"
 #include "support/scratch.h"
 

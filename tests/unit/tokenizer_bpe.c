@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "ref/text.h"
+#include "support/ref_text.h"
 #include "support/random.h"
 #include "tokenizer/added.h"
 #include "tokenizer/bpe.h"

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "ref/text.h"
+#include "support/ref_text.h"
 #include "support/random.h"
 #include "tokenizer/pretokenize.h"
 #include "tokenizer/unicode.h"

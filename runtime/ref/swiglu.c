@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-void ref_swiglu(const float *gate, const float *up, size_t n, float *y)
+void lm_ref_swiglu(const float *gate, const float *up, size_t n, float *y)
 {
     for (size_t i = 0; i < n; i++) {
         const double g = (double)gate[i];

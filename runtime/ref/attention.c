@@ -38,8 +38,8 @@ static void attend(const float *q, const float *k, const float *v, size_t stride
     }
 }
 
-void ref_attention(const ref_heads *heads, double scale, const float *q, const float *k,
-                   const float *v, size_t n_tokens, size_t n_visible, float *y)
+void lm_ref_attention(const lm_ref_heads *heads, double scale, const float *q, const float *k,
+                      const float *v, size_t n_tokens, size_t n_visible, float *y)
 {
     const size_t n_head = heads->n_head;
     const size_t head_dim = heads->head_dim;

@@ -18,7 +18,7 @@ static int compare(const void *left, const void *right)
     return a->token < b->token ? -1 : 1;
 }
 
-static double adjust(const ref_sampling *s, double logit, size_t token)
+static double adjust(const lm_ref_sampling *s, double logit, size_t token)
 {
     size_t n = 0;
     for (size_t i = 0; i < s->n_window; i++)
@@ -81,8 +81,8 @@ static size_t cut_min(const double *w, size_t n, double min_p, double *margin)
 }
 
 // The items sorted, w their weights; fills p.
-static double distribute(const ref_sampling *s, const struct item *items, double *w, size_t n_vocab,
-                         double *p)
+static double distribute(const lm_ref_sampling *s, const struct item *items, double *w,
+                         size_t n_vocab, double *p)
 {
     double margin = INFINITY;
     if (s->temperature == 0.0) {
@@ -102,7 +102,7 @@ static double distribute(const ref_sampling *s, const struct item *items, double
     return margin;
 }
 
-double ref_sample(const ref_sampling *s, const float *logits, size_t n_vocab, double *p)
+double lm_ref_sample(const lm_ref_sampling *s, const float *logits, size_t n_vocab, double *p)
 {
     struct item *items = malloc(n_vocab * sizeof *items);
     double *w = malloc(n_vocab * sizeof *w);
@@ -122,7 +122,7 @@ double ref_sample(const ref_sampling *s, const float *logits, size_t n_vocab, do
     return margin;
 }
 
-double ref_sample_distance(const double *p, size_t n_vocab, double at, size_t token)
+double lm_ref_sample_distance(const double *p, size_t n_vocab, double at, size_t token)
 {
     double begin = 0.0;
     for (size_t t = 0; t < token && t < n_vocab; t++)
@@ -133,7 +133,7 @@ double ref_sample_distance(const double *p, size_t n_vocab, double at, size_t to
     return at < begin ? begin - at : at - end;
 }
 
-void ref_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4])
+void lm_ref_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4])
 {
     uint32_t c[4] = {counter[0], counter[1], counter[2], counter[3]};
     uint32_t k[2] = {key[0], key[1]};
@@ -151,16 +151,16 @@ void ref_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4
         out[i] = c[i];
 }
 
-double ref_sample_random(uint64_t seed, uint32_t position)
+double lm_ref_sample_random(uint64_t seed, uint32_t position)
 {
     const uint32_t counter[4] = {position, 0, 0, 0};
     const uint32_t key[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
     uint32_t random[4];
-    ref_philox(counter, key, random);
+    lm_ref_philox(counter, key, random);
     return ldexp((double)(random[1] >> 8), -24) + ldexp((double)(random[0] >> 8), -48);
 }
 
-void ref_log_softmax(const float *logits, size_t n_vocab, double *y)
+void lm_ref_log_softmax(const float *logits, size_t n_vocab, double *y)
 {
     double largest = -INFINITY;
     for (size_t t = 0; t < n_vocab; t++)

@@ -2,8 +2,8 @@
 
 #include <math.h>
 
-void ref_rms_norm(const float *x, const float *weight, size_t n_tokens, size_t n_cols, double eps,
-                  float *y)
+void lm_ref_rms_norm(const float *x, const float *weight, size_t n_tokens, size_t n_cols,
+                     double eps, float *y)
 {
     for (size_t t = 0; t < n_tokens; t++) {
         const float *row = x + t * n_cols;

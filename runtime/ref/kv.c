@@ -4,7 +4,13 @@
 
 #include <math.h>
 
-uint16_t ref_quantise_q8_0(const float *x, size_t n, int8_t *q)
+void lm_ref_round_f16(float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] = lm_f32_from_f16(lm_f16_from_f32(x[i]));
+}
+
+uint16_t lm_ref_quantize_q8_0(const float *x, size_t n, int8_t *q)
 {
     float most = 0.0f;
     for (size_t i = 0; i < n; i++)
@@ -19,15 +25,15 @@ uint16_t ref_quantise_q8_0(const float *x, size_t n, int8_t *q)
 static void round_q8_0(float *x, size_t n)
 {
     int8_t q[32];
-    const float d = lm_f32_from_f16(ref_quantise_q8_0(x, n, q));
+    const float d = lm_f32_from_f16(lm_ref_quantize_q8_0(x, n, q));
     for (size_t i = 0; i < n; i++)
         x[i] = d * (float)q[i];
 }
 
-void ref_round_kv(lm_kv_type type, float *x, size_t n_heads, size_t head_dim)
+void lm_ref_round_kv(lm_kv_type type, float *x, size_t n_heads, size_t head_dim)
 {
     if (type == LM_KV_F16)
-        ref_round_f16(x, n_heads * head_dim);
+        lm_ref_round_f16(x, n_heads * head_dim);
     for (size_t head = 0; type == LM_KV_Q8_0 && head < n_heads; head++)
         for (size_t i = 0; i < head_dim; i += 32)
             round_q8_0(x + head * head_dim + i, head_dim - i < 32 ? head_dim - i : 32);

@@ -2,8 +2,8 @@
 
 #include <math.h>
 
-void ref_rope(float *x, size_t n_tokens, size_t n_heads, size_t head_dim, double start_pos,
-              double base, double factor)
+void lm_ref_rope(float *x, size_t n_tokens, size_t n_heads, size_t head_dim, double start_pos,
+                 double base, double factor)
 {
     for (size_t i = 0; i < head_dim / 2; i++) {
         const double frequency = pow(base, -2.0 * (double)i / (double)head_dim);

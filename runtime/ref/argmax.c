@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-size_t ref_argmax(const float *x, size_t n)
+size_t lm_ref_argmax(const float *x, size_t n)
 {
     size_t best = 0;
     for (size_t i = 1; i < n; i++) {

@@ -1,4 +1,4 @@
-#include "ref/ops.h"
+#include "support/ref_dequantise.h"
 
 #include "base/half.h"
 
@@ -199,10 +199,4 @@ void ref_dequantise_row(lm_format format, const void *row, size_t n_cols, float 
         dequantise_block(format, block, y + c);
         block += lm_format_block_bytes(format);
     }
-}
-
-void ref_round_f16(float *x, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        x[i] = lm_f32_from_f16(lm_f16_from_f32(x[i]));
 }

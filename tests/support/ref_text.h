@@ -1,7 +1,7 @@
 // What the tokenizer does to a text, by definition and without regard to time.
 
-#ifndef LM_TESTS_REF_TEXT_H
-#define LM_TESTS_REF_TEXT_H
+#ifndef LM_TESTS_SUPPORT_REF_TEXT_H
+#define LM_TESTS_SUPPORT_REF_TEXT_H
 
 #include "base/text.h"
 #include "tokenizer/merges.h"

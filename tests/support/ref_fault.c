@@ -1,4 +1,4 @@
-#include "ref/fault.h"
+#include "support/ref_fault.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -72,7 +72,7 @@ void ref_fault_rope_half_split(float *x, size_t n_tokens, size_t n_heads, size_t
         const size_t d = i % head_dim;
         paired[i] = x[i - d + d / 2 + d % 2 * half];
     }
-    ref_rope(paired, n_tokens, n_heads, head_dim, start_pos, base, factor);
+    lm_ref_rope(paired, n_tokens, n_heads, head_dim, start_pos, base, factor);
     for (size_t i = 0; i < n; i++) {
         const size_t d = i % head_dim;
         x[i - d + d / 2 + d % 2 * half] = paired[i];
@@ -80,7 +80,7 @@ void ref_fault_rope_half_split(float *x, size_t n_tokens, size_t n_heads, size_t
     free(paired);
 }
 
-void ref_fault_attention_modulo(const ref_heads *heads, double scale, const float *q,
+void ref_fault_attention_modulo(const lm_ref_heads *heads, double scale, const float *q,
                                 const float *k, const float *v, size_t n_tokens, size_t n_visible,
                                 float *y)
 {
@@ -100,7 +100,7 @@ void ref_fault_attention_modulo(const ref_heads *heads, double scale, const floa
         const size_t from = i - h + h / group + h % group * heads->n_head_kv;
         memcpy(q_sorted + i * head_dim, q + from * head_dim, head_dim * sizeof *q);
     }
-    ref_attention(heads, scale, q_sorted, k, v, n_tokens, n_visible, y_sorted);
+    lm_ref_attention(heads, scale, q_sorted, k, v, n_tokens, n_visible, y_sorted);
     for (size_t i = 0; i < n_tokens * n_head; i++) {
         const size_t h = i % n_head;
         const size_t to = i - h + h / group + h % group * heads->n_head_kv;

@@ -2,8 +2,8 @@
 // must refuse the reference with any of these in it; otherwise it would not see the same fault in
 // the code under test.
 
-#ifndef LM_TESTS_REF_FAULT_H
-#define LM_TESTS_REF_FAULT_H
+#ifndef LM_TESTS_SUPPORT_REF_FAULT_H
+#define LM_TESTS_SUPPORT_REF_FAULT_H
 
 #include "gguf/format.h"
 #include "model/config.h"
@@ -43,13 +43,13 @@ const char *ref_fault_name(ref_fault fault);
 // key head (or one key head for all), weights without scales, no biases.
 bool ref_fault_shows(ref_fault fault, const lm_config *config, lm_format format);
 
-// x f32 [n_tokens][n_heads][head_dim]: as ref_rope(), but on the pairs (x[i], x[i + head_dim/2]).
-// Out of memory gives NaN.
+// x f32 [n_tokens][n_heads][head_dim]: as lm_ref_rope(), but on the pairs (x[i], x[i +
+// head_dim/2]). Out of memory gives NaN.
 void ref_fault_rope_half_split(float *x, size_t n_tokens, size_t n_heads, size_t head_dim,
                                double start_pos, double base, double factor);
 
-// As ref_attention(), but query head h reads kv head h % n_head_kv. Out of memory gives NaN.
-void ref_fault_attention_modulo(const ref_heads *heads, double scale, const float *q,
+// As lm_ref_attention(), but query head h reads kv head h % n_head_kv. Out of memory gives NaN.
+void ref_fault_attention_modulo(const lm_ref_heads *heads, double scale, const float *q,
                                 const float *k, const float *v, size_t n_tokens, size_t n_visible,
                                 float *y);
 

@@ -1,6 +1,7 @@
-#include "ref/forward.h"
+#include "support/ref_forward.h"
 
 #include "ref/ops.h"
+#include "support/ref_dequantise.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -150,15 +151,15 @@ static void step_finish(struct step *s)
 static void project(const struct step *s, const float *weights, const float *x, size_t n_rows,
                     size_t n_cols, float *y)
 {
-    ref_matmul(weights, x, s->n_tokens, n_rows, n_cols, y);
+    lm_ref_matmul(weights, x, s->n_tokens, n_rows, n_cols, y);
 }
 
 static void norm(const ref_model *m, const struct step *s, const float *weight)
 {
     const bool bare = m->params.fault == REF_FAULT_NORM_WEIGHT;
     const double eps = (double)m->config.norm_eps;
-    ref_rms_norm(s->x, bare ? m->ones : weight, s->n_tokens, m->config.n_embd,
-                 m->params.fault == REF_FAULT_NORM_EPS ? 10.0 * eps : eps, s->normed);
+    lm_ref_rms_norm(s->x, bare ? m->ones : weight, s->n_tokens, m->config.n_embd,
+                    m->params.fault == REF_FAULT_NORM_EPS ? 10.0 * eps : eps, s->normed);
 }
 
 static void rotate(const ref_model *m, const struct step *s, float *x, size_t n_heads, double shift)
@@ -172,7 +173,7 @@ static void rotate(const ref_model *m, const struct step *s, float *x, size_t n_
     if (m->params.fault == REF_FAULT_ROPE_HALF_SPLIT)
         ref_fault_rope_half_split(x, s->n_tokens, n_heads, c->head_dim, pos, base, factor);
     else
-        ref_rope(x, s->n_tokens, n_heads, c->head_dim, pos, base, factor);
+        lm_ref_rope(x, s->n_tokens, n_heads, c->head_dim, pos, base, factor);
 }
 
 // mixed = attention(q, all of the cache up to the step's own tokens)
@@ -180,7 +181,7 @@ static void attend(const ref_model *m, const struct step *s, const struct layer 
 {
     const lm_config *c = &m->config;
     const ref_fault fault = m->params.fault;
-    const ref_heads heads = {c->n_head, c->n_head_kv, c->head_dim};
+    const lm_ref_heads heads = {c->n_head, c->n_head_kv, c->head_dim};
     const double dim = (double)c->head_dim;
     const double scale = 1.0 / (fault == REF_FAULT_ATTENTION_SCALE ? dim : sqrt(dim));
     const float *k = fault == REF_FAULT_KV_SWAPPED ? layer->v : layer->k;
@@ -193,7 +194,7 @@ static void attend(const ref_model *m, const struct step *s, const struct layer 
     if (fault == REF_FAULT_GQA_MODULO)
         ref_fault_attention_modulo(&heads, scale, s->q, k, v, s->n_tokens, n_visible, s->mixed);
     else
-        ref_attention(&heads, scale, s->q, k, v, s->n_tokens, n_visible, s->mixed);
+        lm_ref_attention(&heads, scale, s->q, k, v, s->n_tokens, n_visible, s->mixed);
 }
 
 // x[t] += bias for all tokens of the step; a model may have none.
@@ -233,8 +234,8 @@ static void attention_block(const ref_model *m, const struct step *s, const stru
     rotate(m, s, k, c->n_head_kv, 0.0);
     if (late)
         add_qk_biases(m, s, layer, k);
-    ref_round_kv(m->params.kv, k, s->n_tokens * c->n_head_kv, c->head_dim);
-    ref_round_kv(m->params.kv, v, s->n_tokens * c->n_head_kv, c->head_dim);
+    lm_ref_round_kv(m->params.kv, k, s->n_tokens * c->n_head_kv, c->head_dim);
+    lm_ref_round_kv(m->params.kv, v, s->n_tokens * c->n_head_kv, c->head_dim);
     attend(m, s, layer);
     project(s, layer->weights[LM_TENSOR_ATTN_OUT], s->mixed, c->n_embd, n_q, s->delta);
     for (size_t i = 0; i < s->n_tokens * c->n_embd; i++)
@@ -254,9 +255,9 @@ static void feed_forward_block(const ref_model *m, const struct step *s, const s
         for (size_t i = 0; i < n; i++)
             s->gate[i] *= s->up[i];
     } else if (m->params.fault == REF_FAULT_GATE_UP_SWAPPED) {
-        ref_swiglu(s->up, s->gate, n, s->gate);
+        lm_ref_swiglu(s->up, s->gate, n, s->gate);
     } else {
-        ref_swiglu(s->gate, s->up, n, s->gate);
+        lm_ref_swiglu(s->gate, s->up, n, s->gate);
     }
     project(s, layer->weights[LM_TENSOR_DOWN], s->gate, c->n_embd, c->n_ff, s->delta);
     for (size_t i = 0; i < s->n_tokens * c->n_embd; i++)
@@ -282,8 +283,8 @@ static void embed(const ref_model *m, const struct step *s, const lm_token *toke
     const uint32_t shift = m->params.fault == REF_FAULT_EMBEDDING_ROW;
     for (size_t t = 0; t < s->n_tokens; t++) {
         const lm_token row = (lm_token)(((uint32_t)tokens[t] + shift) % m->config.n_vocab);
-        ref_embedding(m->layers[0].weights[LM_TENSOR_TOKEN_EMBD], &row, 1, m->config.n_embd,
-                      s->x + t * m->config.n_embd);
+        lm_ref_embedding(m->layers[0].weights[LM_TENSOR_TOKEN_EMBD], &row, 1, m->config.n_embd,
+                         s->x + t * m->config.n_embd);
     }
 }
 

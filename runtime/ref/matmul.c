@@ -15,8 +15,8 @@ static double dot(const float *a, const float *b, size_t n)
     return sums[0] + sums[1] + sums[2] + sums[3];
 }
 
-void ref_matmul(const float *w, const float *x, size_t n_tokens, size_t n_rows, size_t n_cols,
-                float *y)
+void lm_ref_matmul(const float *w, const float *x, size_t n_tokens, size_t n_rows, size_t n_cols,
+                   float *y)
 {
     for (size_t t = 0; t < n_tokens; t++) {
         for (size_t r = 0; r < n_rows; r++)

@@ -1,4 +1,4 @@
-#include "ref/text.h"
+#include "support/ref_text.h"
 #include "tokenizer/unicode.h"
 #include "tokenizer/utf8.h"
 

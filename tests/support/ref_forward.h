@@ -4,13 +4,13 @@
 // Ownership: the model copies everything out of the source, which may be destroyed after creation.
 // Threads: one thread at a time.
 
-#ifndef LM_TESTS_REF_FORWARD_H
-#define LM_TESTS_REF_FORWARD_H
+#ifndef LM_TESTS_SUPPORT_REF_FORWARD_H
+#define LM_TESTS_SUPPORT_REF_FORWARD_H
 
 #include "model/config.h"
 #include "model/source.h"
 #include "ops/kv_type.h"
-#include "ref/fault.h"
+#include "support/ref_fault.h"
 #include "tokenizer/tokenizer.h"
 
 #include <stdbool.h>
