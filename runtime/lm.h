@@ -239,9 +239,11 @@ typedef enum lm_finish {
     LM_FINISH_LENGTH,   // max_tokens reached
     LM_FINISH_CONTEXT,  // the context is full
     LM_FINISH_CANCELLED,
+    LM_FINISH_REPETITION, // the text only repeated itself, and end_repetition was asked for
 } lm_finish;
 
-const char *lm_finish_name(lm_finish finish); // "end", "stop", "length", "context", "cancelled"
+// "end", "stop", "length", "context", "cancelled", "repetition"
+const char *lm_finish_name(lm_finish finish);
 
 #define LM_MAX_STOPS      16
 #define LM_MAX_STOP_BYTES 256 // so much text at most is held back
@@ -252,14 +254,26 @@ typedef struct lm_generation_params {
     uint32_t n_logprobs;      // tell log-probabilities of this many tokens, 0 to LM_MAX_LOGPROBS
     const char *const *stops; // texts that end it, none empty; borrowed until its end
     size_t n_stops;
-    bool ignore_end; // go on after end tokens, for benchmarks
+    bool ignore_end;     // go on after end tokens, for benchmarks
+    bool end_repetition; // end where a repetition is found, instead of only telling
 } lm_generation_params;
+
+#define LM_MAX_REPEATED 16
+
+// A text that only repeats itself. Its model may be at its end, or its device may compute wrong.
+typedef struct lm_repetition {
+    lm_token tokens[LM_MAX_REPEATED];
+    uint32_t n_tokens; // that come again and again, with nothing between them; 0: none found
+    uint32_t n_times;  // so often when it was found: 64 at least, more where there is no letter
+} lm_repetition;
 
 typedef struct lm_event {
     const char *text;  // new text, whole UTF-8 characters only, not terminated; borrowed until next
     size_t text_bytes; // may be 0: no text became final yet
     uint32_t n_tokens; // new tokens behind it
     const lm_token_logprobs *logprobs; // [n_tokens], borrowed until next; NULL if not asked for
+    const lm_repetition *repetition;   // NULL but in the event in which the first one is found;
+                                       // borrowed until the generation's end
     lm_finish finish;                  // LM_FINISH_NONE while it goes on
 } lm_event;
 

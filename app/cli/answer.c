@@ -20,8 +20,10 @@ bool cli_answer_add_text(cli_answer *answer, lm_text text, lm_error *err)
     return true;
 }
 
-bool cli_answer_add_logprobs(cli_answer *answer, const lm_event *event, lm_error *err)
+bool cli_answer_add_event(cli_answer *answer, const lm_event *event, lm_error *err)
 {
+    if (event->repetition)
+        answer->repetition = *event->repetition;
     if (!event->logprobs || event->n_tokens == 0)
         return true;
     const size_t n = answer->n_logprobs + event->n_tokens;

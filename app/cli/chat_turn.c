@@ -132,7 +132,7 @@ static bool generate(struct turn *t, lm_error *err)
             return false;
         }
         if (!emit(t, (lm_text){event.text, event.text_bytes}, err) ||
-            !cli_answer_add_logprobs(&chat->answer, &event, err))
+            !cli_answer_add_event(&chat->answer, &event, err))
             return false;
         chat->finish = event.finish;
     }
@@ -158,6 +158,9 @@ static void say_why_it_ended(const cli_chat *chat)
         cli_say("the context of %s tokens is full, so the answer ends here",
                 cli_human_count(chat->engine.choice.params.ctx_tokens).text);
         break;
+    case LM_FINISH_REPETITION:
+        cli_say("the answer was ended, as it only repeated itself");
+        break;
     case LM_FINISH_CANCELLED:
         cli_say("stopped; what was said is kept");
         break;
@@ -177,6 +180,7 @@ static bool report(struct turn *t, lm_error *err)
     cli_report result = cli_engine_report(engine, &chat->answer, n_prompt, chat->finish);
     result.stats.reused = n_prompt - result.stats.prefill_tokens; // of this turn, not of all
     cli_engine_show_warning(engine);
+    cli_engine_warn_of_repetition(engine, &chat->answer);
     if (chat->options->verbose)
         cli_report_figures(&result, true);
     if (!chat->options->json)

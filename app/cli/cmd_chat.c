@@ -63,7 +63,7 @@ static bool recover(cli_chat *chat, lm_error *err)
     if (err->status == LM_CANCELLED && cli_interrupted())
         cli_say("stopped before the answer began; nothing was asked");
     else
-        cli_say("%s", err->message);
+        cli_say("%s%s", err->message, cli_hint(err->status));
     if (err->status != LM_DEVICE_LOST)
         return true;
     cli_say(

@@ -155,6 +155,7 @@ static bool tell(struct work *w, lm_error *err)
 {
     const cli_report report = cli_filling_report(&w->filling, &w->engine);
     cli_engine_show_warning(&w->engine);
+    cli_engine_warn_of_repetition(&w->engine, &w->filling.written);
     cli_report_figures(&report, w->options->verbose);
     if (w->options->verbose) {
         fprintf(stderr, "hole at line %zu, column %zu; %s\n", w->place.line, w->place.column,

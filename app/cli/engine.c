@@ -132,10 +132,37 @@ lm_generation_params cli_engine_generation(const cli_engine *engine, uint32_t ma
         .stops = options->stops,
         .n_stops = options->n_stops,
         .ignore_end = options->ignore_end,
+        .end_repetition = options->stop_repetition,
     };
     params.sampling.biases = options->biases;
     params.sampling.n_biases = options->n_biases;
     return params;
+}
+
+// Random weights repeat themselves as they like, and so does what goes on behind its end.
+void cli_engine_warn_of_repetition(const cli_engine *engine, const cli_answer *answer)
+{
+    const lm_repetition *it = &answer->repetition;
+    const lm_tokenizer *tokenizer = lm_model_tokenizer(engine->model);
+    char text[80] = "";
+    size_t size = 0;
+    if (it->n_tokens == 0 || engine->options->synthetic || engine->options->ignore_end)
+        return;
+    for (uint32_t i = 0;
+         i < it->n_tokens && (size_t)it->tokens[i] < lm_tokenizer_n_vocab(tokenizer); i++) {
+        const lm_text bytes = lm_tokenizer_bytes(tokenizer, it->tokens[i]);
+        if (size + bytes.size >= sizeof text)
+            break;
+        memcpy(text + size, bytes.at, bytes.size);
+        size += bytes.size;
+    }
+    text[size] = 0;
+    char which[40];
+    snprintf(which, sizeof which, it->n_tokens == 1 ? "token %u" : "the same %u tokens",
+             it->n_tokens == 1 ? (unsigned)it->tokens[0] : it->n_tokens);
+    cli_say("warning: the text repeats %s ('%s') %u times and more; a model may do so, or the "
+            "device computes wrong: --check says which, --stop-repetition ends such a text",
+            which, text, it->n_times);
 }
 
 static void close_device(cli_engine *engine)
@@ -170,6 +197,7 @@ cli_report cli_engine_report(const cli_engine *engine, const cli_answer *answer,
         .n_tokens = n_new,
         .logprobs = answer->logprobs,
         .n_logprobs = answer->n_logprobs,
+        .repetition = &answer->repetition,
         .n_prompt = n_prompt,
         .finish = finish,
         .stats = lm_session_get_stats(engine->session),

@@ -70,6 +70,9 @@ bool cli_engine_goes_on(lm_error *err);
 // Says on stderr what the device warns of, once.
 void cli_engine_show_warning(cli_engine *engine);
 
+// Says on stderr that the answer only repeated itself, if it did.
+void cli_engine_warn_of_repetition(const cli_engine *engine, const cli_answer *answer);
+
 // Closes in order; tolerates what was never opened.
 void cli_engine_close(cli_engine *engine);
 

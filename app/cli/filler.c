@@ -83,7 +83,7 @@ static bool generate(lm_generation *generation, lm_session *session, const cli_h
         cli_answer *written = &filling->written;
         if (!lm_generation_next(generation, &event, err) ||
             !cli_answer_add_text(written, (lm_text){event.text, event.text_bytes}, err) ||
-            !cli_answer_add_logprobs(written, &event, err))
+            !cli_answer_add_event(written, &event, err))
             return false;
         filling->finish = event.finish;
         filling->verdict = lm_infill_check(&rules, (lm_text){written->text, written->text_size},
@@ -138,6 +138,8 @@ const char *cli_filling_reason(const cli_filling *filling)
         return "As many tokens as asked for were written.";
     case LM_FINISH_CONTEXT:
         return "The context is full.";
+    case LM_FINISH_REPETITION:
+        return "It only repeated itself.";
     case LM_FINISH_CANCELLED:
         return "It was interrupted.";
     case LM_FINISH_NONE:

@@ -69,7 +69,7 @@ static bool generate(struct work *w, lm_error *err)
         lm_event event;
         if (!lm_generation_next(w->generation, &event, err) ||
             !emit(w, (lm_text){event.text, event.text_bytes}, err) ||
-            !cli_answer_add_logprobs(&w->answer, &event, err))
+            !cli_answer_add_event(&w->answer, &event, err))
             return false;
         w->finish = event.finish;
     }
@@ -81,6 +81,7 @@ static bool report(struct work *w, lm_error *err)
     cli_engine *engine = &w->engine;
     const cli_report result = cli_engine_report(engine, &w->answer, w->n_tokens, w->finish);
     cli_engine_show_warning(engine);
+    cli_engine_warn_of_repetition(engine, &w->answer);
     cli_report_figures(&result, w->options->verbose);
     return !w->options->json || cli_report_json(&result, err);
 }

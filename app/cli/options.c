@@ -126,6 +126,8 @@ static const struct option table[] = {
      AT(fill_tokens), 1, 1048575, CLI_RUN},
     {0, "ignore-end", NULL, "go on after an end token, for benchmarks", FLAG, AT(ignore_end), 0, 0,
      GENERATE},
+    {0, "stop-repetition", NULL, "end a text that only repeats itself, instead of a warning", FLAG,
+     AT(stop_repetition), 0, 0, GENERATE},
     {0, "kv", "f16|f32|q8_0", "precision of the KV cache (default f16)", KV, AT(kv), 0, 0,
      ON_DEVICE},
     {0, "device", "DEVICE", "a UUID or a part of a name from 'lemnos devices'", TEXT, AT(device), 0,

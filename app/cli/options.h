@@ -54,6 +54,7 @@ typedef struct cli_options {
     bool verbose;
     bool validation;
     bool ignore_end;
+    bool stop_repetition; // --stop-repetition
     bool ids;
     bool special;
     bool no_bos;

@@ -76,13 +76,20 @@ void cli_say(const char *fmt, ...)
     say(sentence);
 }
 
+const char *cli_hint(lm_status status)
+{
+    return status == LM_BAD_NUMBERS ? "; --check finds the op that makes them, --safe leaves out "
+                                      "what a driver may get wrong"
+                                    : "";
+}
+
 cli_exit cli_fail(const lm_error *err)
 {
     if (err->status == LM_CANCELLED && cli_interrupted()) {
         say("interrupted");
         return CLI_INTERRUPTED;
     }
-    say(err->message);
+    cli_say("%s%s", err->message, cli_hint(err->status));
     return CLI_FAILED;
 }
 

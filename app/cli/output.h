@@ -34,7 +34,10 @@ bool cli_flush(lm_error *err);
 // Prints "lemnos: SENTENCE" as one line on stderr, control characters replaced.
 void cli_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-// Says why it failed and returns the exit code that goes with the status.
+// What to try where a failure has this status, to be put behind its sentence: "; ..." or "".
+const char *cli_hint(lm_status status);
+
+// Says why it failed, and what to try, and returns the exit code that goes with the status.
 cli_exit cli_fail(const lm_error *err);
 
 // The same for a mistake in the command line.

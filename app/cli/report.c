@@ -105,6 +105,15 @@ static bool add_logprobs(cJSON *json, const cli_report *report)
     return list != NULL;
 }
 
+static bool add_repetition(cJSON *json, const lm_repetition *repetition)
+{
+    if (repetition->n_tokens == 0)
+        return true;
+    cJSON *object = cli_json_add_object(json, "repetition");
+    return cli_json_add_tokens(object, "tokens", repetition->tokens, repetition->n_tokens) &&
+           cli_json_add_number(object, "times", repetition->n_times);
+}
+
 bool cli_report_add_answer(cJSON *json, const cli_report *report)
 {
     const lm_session_stats *stats = &report->stats;
@@ -112,6 +121,7 @@ bool cli_report_add_answer(cJSON *json, const cli_report *report)
            cli_json_add_tokens(json, "tokens", report->tokens, report->n_tokens) &&
            add_logprobs(json, report) &&
            cli_json_add_text(json, "finish", lm_text_of(ended(report))) &&
+           add_repetition(json, report->repetition) &&
            cli_json_add_number(json, "prompt_tokens", (double)report->n_prompt) &&
            cli_json_add_number(json, "reused_tokens", (double)stats->reused) &&
            cli_json_add_number(json, "prefill_tokens", (double)stats->prefill_tokens) &&

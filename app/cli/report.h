@@ -16,6 +16,7 @@ typedef struct cli_report {
     size_t n_tokens;
     const lm_token_logprobs *logprobs; // [n_logprobs]; none where not asked for
     size_t n_logprobs;
+    const lm_repetition *repetition; // its n_tokens is 0 where there was none
     size_t n_prompt;
     lm_finish finish;
     const char *ended;      // why, where it was no lm_finish that ended it; else NULL

@@ -12,7 +12,8 @@
 
 const char *lm_finish_name(lm_finish finish)
 {
-    static const char *const names[] = {"none", "end", "stop", "length", "context", "cancelled"};
+    static const char *const names[] = {"none",    "end",       "stop",      "length",
+                                        "context", "cancelled", "repetition"};
     return names[finish];
 }
 
@@ -82,6 +83,7 @@ lm_generation *lm_generation_begin(lm_session *session, const lm_generation_para
         }
     }
     it->ignore_end = params->ignore_end;
+    it->end_repetition = params->end_repetition;
     const uint32_t room = session->ctx_tokens - session->n_tokens;
     it->max_tokens = params->max_tokens;
     it->limit = params->max_tokens && params->max_tokens < room ? params->max_tokens : room;
@@ -179,6 +181,16 @@ static bool show(lm_generation *it, lm_token token, lm_event *event, bool *faile
     return stopped;
 }
 
+static void notice_repetition(lm_generation *it, lm_event *event)
+{
+    if (!lm_repeats_add(&it->repeats, it->session->model->tokenizer,
+                        it->session->tokens + it->n_base, it->n_seen))
+        return;
+    event->repetition = &it->repeats.found;
+    if (it->end_repetition && it->finish == LM_FINISH_NONE)
+        it->finish = LM_FINISH_REPETITION;
+}
+
 // Takes the tokens that the device has drawn since the last look.
 static bool collect(lm_generation *it, lm_event *event, lm_error *err)
 {
@@ -209,6 +221,7 @@ static bool collect(lm_generation *it, lm_event *event, lm_error *err)
             it->finish = LM_FINISH_STOP;
         if (failed)
             return lm_fail(err, LM_NO_MEMORY, "out of memory for generated text");
+        notice_repetition(it, event);
     }
     session->stats.logits_hash = (uint64_t)outbox->hash_high << 32 | outbox->hash_low;
     if (it->finish == LM_FINISH_NONE && outbox->stop == STEP_STOP_LENGTH)

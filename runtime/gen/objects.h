@@ -3,6 +3,7 @@
 #ifndef LM_GEN_OBJECTS_H
 #define LM_GEN_OBJECTS_H
 
+#include "gen/repetition.h"
 #include "gen/sampling.h"
 #include "gen/steps.h"
 #include "gen/stop.h"
@@ -89,7 +90,8 @@ struct lm_generation {
     lm_stop *stop;       // owned
     uint32_t max_tokens; // as asked for; 0: none
     uint32_t limit;      // tokens that may be drawn
-    bool ignore_end;
+    bool ignore_end, end_repetition;
+    lm_repeats repeats;
     struct step_sampling sampling;
     lm_draw draw;
     lm_token_logprobs *logprobs; // owned, [STEP_OUT_LOGPROBS] of the event; NULL: not asked for

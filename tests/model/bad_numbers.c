@@ -1,5 +1,6 @@
-// Logits that are no numbers end a generation with a sentence that says at which token, after
-// everything that was good.
+// What a device that computes wrong shows: logits that are no numbers end a generation with a
+// sentence that says at which token, after everything that was good; a text that only repeats
+// itself is told of.
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -167,11 +168,108 @@ static void a_bad_prompt_fails_at_the_first_token(void **state)
     lm_model_close(&model);
 }
 
+// ---- a text that repeats itself -----------------------------------------------------------------
+
+// A model whose norm before the output is zero, so that all logits are: what is left of a device
+// that loses its results. The lowest token wins, or the one that a bias asks for.
+static lm_model *open_zeroed(const struct fixture *f)
+{
+    lm_error err = {0};
+    char path[256];
+    const size_t size = model_config("tiny").n_embd * sizeof(float);
+    float *zeros = calloc(1, size);
+    assert_non_null(zeros);
+    scratch_path(&f->folder, "zeroed.gguf", path);
+    model_write_changed(path, "tiny", LM_FORMAT_F32, "output_norm.weight", 0, zeros, size);
+    free(zeros);
+    const lm_model_params params = {.path = path, .ctx_tokens = 256};
+    lm_model *model = lm_model_open(f->device, &params, &err);
+    model_must(model != NULL, &err);
+    return model;
+}
+
+// A token with a letter in it, or one without.
+static lm_token find_token(const lm_model *model, bool letter)
+{
+    const lm_tokenizer *tokenizer = lm_model_tokenizer(model);
+    for (lm_token token = 1;; token++) {
+        const lm_text text = lm_tokenizer_bytes(tokenizer, token);
+        if (text.size == 1 && (text.at[0] >= 'a' && text.at[0] <= 'z') == letter)
+            return token;
+    }
+}
+
+// Generates `n_tokens`; the number of tokens told when the repetition was, 0 if it never was.
+static uint32_t generate_same(lm_session *session, const lm_generation_params *params,
+                              lm_repetition *found, model_text *text)
+{
+    lm_error err = {0};
+    uint32_t when = 0;
+    *text = (model_text){0};
+    lm_generation *gen = lm_generation_begin(session, params, &err);
+    model_must(gen != NULL, &err);
+    while (text->finish == LM_FINISH_NONE) {
+        lm_event event;
+        model_must(lm_generation_next(gen, &event, &err), &err);
+        model_add_event(text, &event);
+        if (!event.repetition)
+            continue;
+        assert_int_equal(when, 0);
+        when = text->n_tokens;
+        *found = *event.repetition;
+    }
+    lm_generation_end(&gen);
+    return when;
+}
+
+static void a_text_that_repeats_itself_is_told_of(void **state)
+{
+    const struct fixture *f = *state;
+    lm_model *model = open_zeroed(f);
+    lm_session *session = model_session(model, 0, LM_KV_F16);
+    for (int letter = 0; letter < 2; letter++) {
+        const uint32_t limit = letter ? 64 : 96;
+        lm_repetition found = {.n_tokens = 0};
+        model_text text;
+        size_t n = 0;
+        lm_logit_bias bias = {find_token(model, letter), 1.0f};
+        lm_generation_params params = {
+            .max_tokens = 150,
+            .ignore_end = true,
+            .sampling = {.biases = &bias, .n_biases = 1},
+        };
+        model_sync(session, f->prompt, N_PROMPT);
+        const uint32_t when = generate_same(session, &params, &found, &text);
+        assert_in_range(when, limit, limit + 8); // a submit draws several
+        assert_int_equal(found.n_tokens, 1);
+        assert_int_equal(found.tokens[0], bias.token);
+        assert_int_equal(found.n_times, limit);
+        // Nothing was cut.
+        assert_int_equal(text.finish, LM_FINISH_LENGTH);
+        assert_int_equal(text.text_bytes, 150);
+
+        params.end_repetition = true;
+        model_sync(session, f->prompt, N_PROMPT);
+        assert_int_equal(generate_same(session, &params, &found, &text), limit);
+        assert_int_equal(text.finish, LM_FINISH_REPETITION);
+        assert_int_equal(text.text_bytes, limit);
+        lm_session_tokens(session, &n);
+        assert_int_equal(n, N_PROMPT + limit);
+        params.max_tokens = limit - 1;
+        model_sync(session, f->prompt, N_PROMPT);
+        assert_int_equal(generate_same(session, &params, &found, &text), 0);
+        assert_int_equal(text.finish, LM_FINISH_LENGTH);
+    }
+    lm_session_destroy(&session);
+    lm_model_close(&model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_sentence_names_the_token),
         cmocka_unit_test(a_bad_prompt_fails_at_the_first_token),
+        cmocka_unit_test(a_text_that_repeats_itself_is_told_of),
     };
     const char *absent = lm_test_require_device();
     if (absent)
