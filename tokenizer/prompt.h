@@ -47,8 +47,12 @@ typedef struct lm_chat_params {
     bool any_model;             // render for a model that was not made for this, too
 } lm_chat_params;
 
-// The system text where no message is one.
+// The system text of DeepSeek-Coder's template.
 extern const char lm_chat_default_system[];
+
+// The system text where no message is one: that of the file's own template, or the above where the
+// file has none. Borrowed from the tokenizer.
+lm_text lm_chat_system(const lm_tokenizer *tok);
 
 // Fails with LM_UNSUPPORTED on a base model, on one with another template, or where the vocabulary
 // has no <|EOT|> for a past answer; with LM_BAD_ARGUMENT where there is no message.

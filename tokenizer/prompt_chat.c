@@ -9,6 +9,12 @@ const char lm_chat_default_system[] =
     "sensitive questions, security and privacy issues, and other non-computer science questions, "
     "you will refuse to answer\n";
 
+lm_text lm_chat_system(const lm_tokenizer *tok)
+{
+    const char *own = lm_tokenizer_chat_system(tok);
+    return lm_text_of(own ? own : lm_chat_default_system);
+}
+
 static bool check(const lm_tokenizer *tok, const lm_chat_params *params, lm_error *err)
 {
     const char *why;
@@ -75,7 +81,7 @@ lm_prompt *lm_prompt_chat(const lm_tokenizer *tok, const lm_chat_params *params,
     for (size_t i = 0; i < params->n_messages; i++)
         has_system = has_system || params->messages[i].role == LM_ROLE_SYSTEM;
     if (!has_system)
-        add_text(prompt, lm_chat_default_system);
+        lm_prompt_add(prompt, lm_chat_system(tok));
     for (size_t i = 0; i < params->n_messages; i++)
         add_message(prompt, tok, &params->messages[i]);
     add_text(prompt, "### Response:\n");

@@ -1,5 +1,6 @@
 #include "tokenizer/tokenizer.h"
 #include "tokenizer/bpe.h"
+#include "tokenizer/chat_template.h"
 #include "tokenizer/model_kind.h"
 #include "tokenizer/pretokenize.h"
 #include "tokenizer/vocab.h"
@@ -10,6 +11,7 @@ struct lm_tokenizer {
     lm_vocab vocab;
     lm_model_kind kind;
     const char *kind_reason; // a literal
+    char *system;            // owned; NULL where the chat template states none
 };
 
 lm_tokenizer *lm_tokenizer_create(const lm_gguf *gguf, lm_error *err)
@@ -19,7 +21,10 @@ lm_tokenizer *lm_tokenizer_create(const lm_gguf *gguf, lm_error *err)
         lm_fail(err, LM_NO_MEMORY, "no memory for a tokenizer");
         return NULL;
     }
-    if (!lm_vocab_init(&tok->vocab, gguf, err)) {
+    lm_text template = {0};
+    lm_gguf_get_text(gguf, "tokenizer.chat_template", &template);
+    if (!lm_vocab_init(&tok->vocab, gguf, err) ||
+        !lm_chat_template_system(template, &tok->system, err)) {
         lm_fail_while(err, "reading the vocabulary of %s", lm_gguf_path(gguf));
         lm_tokenizer_destroy(&tok);
         return NULL;
@@ -33,6 +38,7 @@ void lm_tokenizer_destroy(lm_tokenizer **tok)
     if (!*tok)
         return;
     lm_vocab_finish(&(*tok)->vocab);
+    free((*tok)->system);
     free(*tok);
     *tok = NULL;
 }
@@ -125,6 +131,11 @@ lm_model_kind lm_tokenizer_model_kind(const lm_tokenizer *tok, const char **why)
     if (why)
         *why = tok->kind_reason;
     return tok->kind;
+}
+
+const char *lm_tokenizer_chat_system(const lm_tokenizer *tok)
+{
+    return tok->system;
 }
 
 bool lm_tokenizer_is_end(const lm_tokenizer *tok, lm_token token)

@@ -68,6 +68,10 @@ lm_special_tokens lm_tokenizer_specials(const lm_tokenizer *tok);
 // *why, if not NULL, becomes the reason, for a sentence: "its text ends with <|EOT|>". Not owned.
 lm_model_kind lm_tokenizer_model_kind(const lm_tokenizer *tok, const char **why);
 
+// The system text that the file's chat template states for a chat without one; NULL where it states
+// none or not as the family's do (chat_template.h). Borrowed from the tokenizer.
+const char *lm_tokenizer_chat_system(const lm_tokenizer *tok);
+
 // True for tokens that end a text: eos, eot, and <｜end▁of▁sentence｜> or <|EOT|> by spelling.
 bool lm_tokenizer_is_end(const lm_tokenizer *tok, lm_token token);
 

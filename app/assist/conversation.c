@@ -82,7 +82,7 @@ bool lm_conversation_set_system(lm_conversation *c, const lm_text *text, lm_erro
 lm_text lm_conversation_system(const lm_conversation *c, bool *is_default)
 {
     *is_default = !c->has_system;
-    return c->has_system ? c->messages[0].text : lm_text_of(lm_chat_default_system);
+    return c->has_system ? c->messages[0].text : lm_text_of("");
 }
 
 static bool is_open(const lm_conversation *c)

@@ -26,7 +26,7 @@ void lm_conversation_destroy(lm_conversation **conversation);
 // as the template needs one; an empty text stays empty.
 bool lm_conversation_set_system(lm_conversation *c, const lm_text *text, lm_error *err);
 
-// Never NULL; the default text where none was set. Borrowed until the system text changes.
+// Empty where none was set: then it is lm_chat_system(). Borrowed until the system text changes.
 lm_text lm_conversation_system(const lm_conversation *c, bool *is_default);
 
 // Opens a question. Fails with LM_BAD_ARGUMENT where one is open.

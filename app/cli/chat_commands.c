@@ -35,7 +35,9 @@ static bool set_system(cli_chat *chat, const char *argument, lm_error *err)
         return lm_conversation_set_system(chat->conversation, &text, err);
     }
     bool is_default;
-    const lm_text text = lm_conversation_system(chat->conversation, &is_default);
+    lm_text text = lm_conversation_system(chat->conversation, &is_default);
+    if (is_default)
+        text = lm_chat_system(lm_model_tokenizer(chat->engine.model));
     fprintf(stderr, "%s%.*s%s", is_default ? "(the default) " : "", (int)text.size, text.at,
             text.size > 0 ? "" : "(none)\n");
     return true;

@@ -117,6 +117,46 @@ static void a_chat_needs_a_model_that_answers(void **state)
     lm_tokenizer_destroy(&tok);
 }
 
+#define UNLESS_FOUND "{{bos_token}}{%- if not ns.found -%}\n"
+#define THE_REST     "\n{%- endif %}{{'### Instruction:\\n'}}"
+
+static void the_template_states_the_system_text(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *template, *want; // NULL: the default
+    } cases[] = {
+        {UNLESS_FOUND "{{'Write\\tcode.\\n'}}" THE_REST, "Write\tcode.\n"},
+        {UNLESS_FOUND "{{- \"It's \\\"x\\\" \\\\ \\q\" -}}" THE_REST, "It's \"x\" \\ \\q"},
+        {UNLESS_FOUND "{{''}}" THE_REST, ""},
+        {"{{'### Instruction:\\n'}}", NULL},
+        {UNLESS_FOUND "{{system}}" THE_REST, NULL},
+        {UNLESS_FOUND "{{'a' + b}}" THE_REST, NULL},
+        {UNLESS_FOUND "{{'### Instruction:", NULL},
+        {"### Instruction: {% if not ns.found %}{{", NULL},
+        {"### Instruction: {% if not ns.found %}{{'", NULL},
+        {"### Instruction: {% if not ns.found %}{{'a\\", NULL},
+        {"### Instruction: {% if not ns.found %}{{'a'}", NULL},
+        {"### Instruction: not ns.found", NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        lm_error err;
+        lm_tokenizer *tok =
+            make(&(vocab_params){.eos = "<|EOT|>", .chat_template = cases[i].template});
+        lm_prompt *prompt =
+            lm_prompt_chat(tok, &(lm_chat_params){.messages = &hello, .n_messages = 1}, &err);
+        assert_non_null(prompt);
+        char want[1024];
+        snprintf(want, sizeof want, BOS "%s### Instruction:\nhello\n### Response:\n",
+                 cases[i].want ? cases[i].want : lm_chat_default_system);
+        const lm_text got = lm_prompt_text(prompt);
+        if (!lm_text_equal(got, lm_text_of(want)))
+            fail_msg("case %zu: '%.*s'", i, (int)got.size, got.at);
+        lm_prompt_destroy(&prompt);
+        lm_tokenizer_destroy(&tok);
+    }
+}
+
 static void a_hole_needs_a_base_model_with_its_tokens(void **state)
 {
     (void)state;
@@ -407,6 +447,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_file_tells_the_kind_of_model),
         cmocka_unit_test(a_chat_needs_a_model_that_answers),
+        cmocka_unit_test(the_template_states_the_system_text),
         cmocka_unit_test(a_hole_needs_a_base_model_with_its_tokens),
         cmocka_unit_test(a_hole_is_marked_by_tokens),
         cmocka_unit_test(files_stand_before_the_prefix),
