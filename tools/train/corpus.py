@@ -98,7 +98,17 @@ def read_package(package, version, licence, folder, counts):
     if not files:
         raise sources.Unavailable("no file of it passes the rules")
     notice = {"package": package, "version": version, "licence": licence, "metadata": said}
-    return ordered(package, files, counts), {**notice, "copyright": copyrights}
+    owners = copyrights or header_owners(package, files)
+    return ordered(package, files, counts), {**notice, "copyright": owners}
+
+
+def header_owners(package, files):
+    """Who owns a package whose licence names nobody: what most of its files say at their top."""
+    said = collections.Counter()
+    for text in files.values():
+        said.update(sources.copyright_lines("\n".join(text.splitlines()[: rules.HEADER_LINES])))
+    common = [line for line, n in said.most_common(4) if n > 1]
+    return common or [f"Copyright the authors of {package}"]
 
 
 def read_standard_library(counts):

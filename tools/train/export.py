@@ -2,8 +2,10 @@
 """Writes a trained model as GGUF, for Lemnos and llama.cpp.
 
     python export.py RUN_FOLDER/nano/model.pt RUN_FOLDER/tokenizer.json OUT.gguf [--type F16]
+    python export.py RUN_FOLDER/instruct/model.pt RUN_FOLDER/tokenizer.json OUT.gguf --chat
 
-`lemnos quantize` makes Q8_0 of it.
+--chat says that the model answers: the chat template goes in, with the system text, and <|EOT|> ends
+a text. `lemnos quantize` makes Q8_0 of it.
 """
 
 import argparse
@@ -14,6 +16,7 @@ import gguf
 import numpy as np
 import torch
 
+import chat
 import tokens
 
 TYPES = {"F32": gguf.LlamaFileType.ALL_F32, "F16": gguf.LlamaFileType.MOSTLY_F16}
@@ -68,7 +71,7 @@ def add_config(writer, c, context, rope):
     writer.add_rope_scaling_factor(rope["factor"])
 
 
-def add_vocabulary(writer, path, n_rows):
+def add_vocabulary(writer, path, n_rows, answers):
     model = json.loads(path.read_text(encoding="utf-8"))["model"]
     ordinary = sorted(model["vocab"], key=model["vocab"].get)
     merges = [m if isinstance(m, str) else " ".join(m) for m in model["merges"]]
@@ -83,21 +86,23 @@ def add_vocabulary(writer, path, n_rows):
     writer.add_token_types(kinds)
     writer.add_token_merges(merges)
     writer.add_bos_token_id(tokens.BOS)
-    writer.add_eos_token_id(tokens.EOS)
+    writer.add_eos_token_id(tokens.EOT if answers else tokens.EOS)
     writer.add_pad_token_id(tokens.PAD)
     for role, token in (("pre", tokens.BEGIN), ("suf", tokens.HOLE), ("mid", tokens.END)):
         writer.add_uint32(f"tokenizer.ggml.fim_{role}_token_id", token)
     writer.add_add_bos_token(True)
     writer.add_add_eos_token(False)
+    if answers:
+        writer.add_chat_template(chat.TEMPLATE)
 
 
-def write(state, tokenizer_path, out, kind, name):
+def write(state, tokenizer_path, out, kind, name, answers=False):
     c = state["config"]
     writer = gguf.GGUFWriter(out, "llama")
     writer.add_name(name)
     writer.add_file_type(TYPES[kind])
     add_config(writer, c, state["context"], state["rope"])
-    add_vocabulary(writer, tokenizer_path, c["n_vocab"])
+    add_vocabulary(writer, tokenizer_path, c["n_vocab"], answers)
     for tensor, data in tensors(state["model"], c):
         if kind == "F16" and data.ndim == 2:
             data = data.astype(np.float16)
@@ -114,10 +119,12 @@ def main():
     parser.add_argument("tokenizer", type=pathlib.Path)
     parser.add_argument("out", type=pathlib.Path)
     parser.add_argument("--type", choices=TYPES, default="F32")
-    parser.add_argument("--name", default="Lemnos nano base")
+    parser.add_argument("--chat", action="store_true", help="of the instruct model")
+    parser.add_argument("--name", help="default: Lemnos nano base, or instruct")
     args = parser.parse_args()
+    name = args.name or f"Lemnos nano {'instruct' if args.chat else 'base'}"
     state = torch.load(args.model, map_location="cpu", weights_only=True)
-    write(state, args.tokenizer, args.out, args.type, args.name)
+    write(state, args.tokenizer, args.out, args.type, name, args.chat)
 
 
 if __name__ == "__main__":

@@ -128,7 +128,8 @@ def standard_library():
 
 
 def check_licence(files, stated):
-    """(metadata's own words, copyright lines) of a package; Unavailable where they do not fit.
+    """(metadata's own words, copyright lines in its licences) of a package; Unavailable where the
+    licence is another or none that we take.
 
     files: {path: bytes} of its metadata folder. `stated` is the licence in packages.txt.
     """
@@ -151,7 +152,7 @@ def check_licence(files, stated):
         raise Unavailable(f"its metadata says '{said[:80]}'")
     if stated.split("-")[0].lower() not in said.lower().replace("python software", "psf"):
         raise Unavailable(f"packages.txt says {stated}, its metadata '{said[:80]}'")
-    return said, _copyrights(licences) or [f"Copyright the authors of {headers.get('Name')}"]
+    return said, _copyrights(licences)
 
 
 def _is_licence(path):
@@ -159,13 +160,30 @@ def _is_licence(path):
     return name.startswith(("LICENSE", "LICENCE", "COPYING", "NOTICE", "AUTHORS"))
 
 
+# What a licence's own text says where others put the owner, and whose text a licence is.
+NO_OWNER = re.compile(r"\byyyy\b|[\[<{](name|year|copyright|owner|full)|fsf\.org", re.I)
+
+
+def copyright_lines(text):
+    """The lines of a text that say who owns something. Where one breaks off, the next goes with
+    it; where it has years alone, the names below it do."""
+    lines, found = [" ".join(line.split()) for line in text.splitlines()], []
+    for i, line in enumerate(lines):
+        line = line.lstrip("#*/;- ")
+        owner = re.match(r"(copyright|©|\(c\) ?\d)", line, re.I)
+        if not owner or not re.search(r"\d{4}|©|\(c\)", line, re.I) or NO_OWNER.search(line):
+            continue
+        behind = [more.lstrip("#*/;- ") for more in lines[i + 1 :]]
+        behind = behind[: behind.index("")] if "" in behind else behind
+        if not re.search(r"[^\W\d_]{2}", re.sub(r"copyright|\bto\b|present", "", line, flags=re.I)):
+            line = f"{line.rstrip(',')} {', '.join(behind)}" if behind else ""
+            behind = []
+        while re.search(r"(,|\b(of|the|and|by|American|University|All|rights))$", line) and behind:
+            line += " " + behind.pop(0)
+        if line and len(line) < 1000:
+            found.append(line)
+    return list(dict.fromkeys(found))
+
+
 def _copyrights(licences):
-    lines = []
-    for text in licences:
-        for line in text.splitlines():
-            line = " ".join(line.split())
-            owner = re.match(r"(copyright|©|\(c\) \d)", line, re.I)
-            if owner and re.search(r"\d{4}|©|\(c\)", line, re.I) and "yyyy" not in line:
-                if line not in lines and len(line) < 200:
-                    lines.append(line)
-    return lines[:4]
+    return list(dict.fromkeys(line for text in licences for line in copyright_lines(text)))

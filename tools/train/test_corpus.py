@@ -172,6 +172,28 @@ class Packages(unittest.TestCase):
         with self.assertRaises(sources.Unavailable):
             self.check("Name: x\nLicense-Expression: Apache-2.0\n", "MIT")
 
+    def test_owners(self):
+        text = """
+        Copyright (c) 2020, A. Nobody,
+            and B. Somebody
+        "License" shall mean the terms. (c) You must retain all notices
+        (c) You must retain all notices
+        Copyright [yyyy] [name of copyright owner]
+        Copyright (C) 2007 Free Software Foundation, Inc. <https://fsf.org/>
+        - Copyright 2001-2026
+        Alice
+        Bob
+
+        # Copyright (c) 2019 The University of
+        # Nowhere
+        """
+        want = ["Copyright (c) 2020, A. Nobody, and B. Somebody", "Copyright 2001-2026 Alice, Bob"]
+        want += ["Copyright (c) 2019 The University of Nowhere"]
+        self.assertEqual(sources.copyright_lines(text), want)
+        files = {f"{i}.py": "# Copyright 2020 C. Else\n" for i in range(2)}
+        self.assertEqual(corpus.header_owners("x", files), ["Copyright 2020 C. Else"])
+        self.assertEqual(corpus.header_owners("x", {}), ["Copyright the authors of x"])
+
     def test_held_out(self):
         here = pathlib.Path(corpus.__file__).parent
         names = [name for name, _, _ in sources.read_list(here / "packages.txt")] + ["python"]
