@@ -64,7 +64,8 @@ code | grep -E '^(app|runtime|tokenizer|shaders)/' | while read -r file; do
             gguf = base " gguf"
             tokenizer = gguf " tokenizer"
             model = ops " gguf model"
-            gen = model " ref tokenizer gen lm.h"
+            selftest = model " ref selftest"
+            gen = selftest " tokenizer gen lm.h"
 
             below["runtime/base"] = base
             below["runtime/gpu"] = gpu
@@ -73,6 +74,7 @@ code | grep -E '^(app|runtime|tokenizer|shaders)/' | while read -r file; do
             below["runtime/gguf"] = gguf
             below["tokenizer"] = tokenizer
             below["runtime/model"] = model
+            below["runtime/selftest"] = selftest
             below["runtime/gen"] = gen
             below["runtime"] = gen
             below["app/assist"] = base " tokenizer lm.h"

@@ -4,6 +4,7 @@
 #include "output.h"
 
 #include "base/place.h"
+#include "lm_selftest.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -68,6 +69,8 @@ static bool open_device(cli_engine *engine, lm_error *err)
     lm_error no_cache;
     const bool cached = lm_place_cache(engine->cache_dir, sizeof engine->cache_dir, &no_cache);
     if (!cached)
+        engine->cache_dir[0] = 0;
+    if (!cached)
         cli_say("warning: compiled shaders are not kept: %s", no_cache.message);
     const lm_device_params params = {.device = options->device,
                                      .cache_dir = cached ? engine->cache_dir : NULL,
@@ -76,18 +79,29 @@ static bool open_device(cli_engine *engine, lm_error *err)
     if (!engine->device)
         return false;
     cli_engine_show_warning(engine);
-    const lm_device_info *info = lm_device_get_info(engine->device);
-    if (info->quirk_warning[0] && !engine->quirks_told)
-        cli_say("warning: %s", info->quirk_warning);
-    engine->quirks_told = true;
     if (!options->verbose)
         return true;
-    cli_report_device(info);
+    cli_report_device(lm_device_get_info(engine->device));
     lm_plan plan;
     if (!lm_model_plan(engine->device, &engine->choice.params, &plan, err))
         return false;
     cli_report_plan(&plan);
     return true;
+}
+
+// What the model needs of the device is checked once for each driver; see lm_selftest.h.
+static bool check_device(cli_engine *engine, lm_error *err)
+{
+    cli_progress progress;
+    cli_progress_begin(&progress, "checking the device");
+    progress.in_steps = true;
+    const lm_selftest_params params = {.model = &engine->choice.params,
+                                       .cache_dir = engine->cache_dir[0] ? engine->cache_dir : NULL,
+                                       .progress = cli_progress_update,
+                                       .progress_user = &progress};
+    const bool ok = lm_device_check(engine->device, &params, err);
+    cli_progress_end(&progress);
+    return ok;
 }
 
 static bool open_model(cli_engine *engine, lm_error *err)
@@ -105,7 +119,8 @@ static bool open_model(cli_engine *engine, lm_error *err)
 
 bool cli_engine_open(cli_engine *engine, lm_error *err)
 {
-    if (!open_device(engine, err) || !cli_engine_goes_on(err) || !open_model(engine, err))
+    if (!open_device(engine, err) || !cli_engine_goes_on(err) || !check_device(engine, err) ||
+        !open_model(engine, err))
         return false;
     const lm_session_params params = {.kv = engine->options->kv};
     engine->session = lm_session_create(engine->model, &params, err);

@@ -65,13 +65,18 @@ static const cli_command commands[] = {
      "Lists every Vulkan device with what it offers, which one is chosen, and why the others are "
      "not.\n",
      "  lemnos devices --json\n", 0, 0, cli_devices},
-    {"quirks", CLI_QUIRKS, "[OPTIONS]", "list what is known to be wrong with some drivers",
-     "Prints the entries of the quirk tables in force, the later the stronger: of the one that "
-     "comes\n"
-     "with Lemnos, of the user's quirks.txt in the folder for settings, and of the file that "
-     "LM_QUIRKS\n"
-     "names. LM_QUIRKS=none: no entry at all. 'lemnos devices' shows what they do to a device.\n",
-     "  lemnos quirks\n", 0, 0, cli_quirks},
+    {"doctor", CLI_DOCTOR, "[OPTIONS] [FILE]", "check that the device computes right",
+     "Runs every op on the device and compares with the host: at the sizes and in the formats of "
+     "the\n"
+     "model FILE, or at those of a 1.3B model in every format. Prints a report that names no file "
+     "and\n"
+     "can be sent; -v tells of every case. An optional path that gives wrong results is switched "
+     "off,\n"
+     "for later commands too; where the floor itself is wrong the exit code is 1, and no model is\n"
+     "loaded on that device. Commands check unasked what a new device or driver has not shown "
+     "yet;\n"
+     "with LM_SELF_TEST=off in the environment nothing is checked and nothing refused.\n",
+     "  lemnos doctor model.gguf\n", 0, 1, cli_doctor},
     {"info", CLI_INFO, "[OPTIONS] FILE", "show what a model is and whether it fits",
      "Prints what FILE holds and, for each device, where the memory for a context of -c tokens "
      "would\n"
@@ -135,9 +140,9 @@ static cli_exit help(void)
              "  130  interrupted (Ctrl-C)\n\n"
              "Environment:\n"
              "  LEMNOS_ASSETS   the folder of the files that come with Lemnos\n"
-             "  XDG_CACHE_HOME  compiled shaders are kept in its folder lemnos\n"
-             "  XDG_CONFIG_HOME your quirks.txt is read from its folder lemnos\n"
-             "  LM_QUIRKS       one more quirk table, or none: no table at all\n"
+             "  XDG_CACHE_HOME  compiled shaders and what was checked are kept in its folder "
+             "lemnos\n"
+             "  LM_SELF_TEST    off: devices are not checked\n"
              "  XDG_STATE_HOME  the history of chat is kept in its folder lemnos\n");
     return finish_output(ok, &err);
 }

@@ -47,9 +47,9 @@ struct option {
 
 #define AT(field)  offsetof(cli_options, field)
 #define GENERATE   (CLI_RUN | CLI_COMPLETE | CLI_CHAT | CLI_INFILL)
-#define ON_DEVICE  (GENERATE | CLI_INFO | CLI_PERPLEXITY)
+#define ON_DEVICE  (GENERATE | CLI_INFO | CLI_PERPLEXITY | CLI_DOCTOR)
 #define WITH_MODEL (ON_DEVICE | CLI_TOKENIZE)
-#define EVERY      (WITH_MODEL | CLI_DEVICES | CLI_SYNTH | CLI_QUANTIZE | CLI_QUIRKS)
+#define EVERY      (WITH_MODEL | CLI_DEVICES | CLI_SYNTH | CLI_QUANTIZE)
 
 // The upper ends are beyond any model, so that a slip of the keyboard is a sentence about the
 // option and not one about memory.
@@ -75,7 +75,7 @@ static const struct option table[] = {
      AT(allow_requantize), 0, 0, CLI_QUANTIZE},
     {'n', "tokens", "N", "at most N new tokens", NUMBER, AT(max_tokens), 1, 1000000, GENERATE},
     {'c', "context", "N", "context in tokens (default: the model's, at most 4096)", NUMBER,
-     AT(ctx_tokens), 2, 1048576, GENERATE | CLI_INFO},
+     AT(ctx_tokens), 2, 1048576, GENERATE | CLI_INFO | CLI_DOCTOR},
     {0, "sessions", "N", "plan for N sessions of that length (default 1)", NUMBER, AT(n_sessions),
      1, LM_MAX_SESSIONS, CLI_INFO},
     {'c', "context", "N", "tokens of a window (default 512, or what --kl-base says)", NUMBER,
@@ -138,10 +138,9 @@ static const struct option table[] = {
     {0, "special", NULL, "spellings of special tokens become those tokens", FLAG, AT(special), 0, 0,
      CLI_TOKENIZE},
     {0, "no-bos", NULL, "do not begin with the BOS token", FLAG, AT(no_bos), 0, 0, CLI_TOKENIZE},
-    {0, "json", NULL, "print JSON instead of text", FLAG, AT(json), 0, 0,
-     WITH_MODEL | CLI_DEVICES | CLI_QUIRKS},
+    {0, "json", NULL, "print JSON instead of text", FLAG, AT(json), 0, 0, WITH_MODEL | CLI_DEVICES},
     {'v', "verbose", NULL, "also print the device, the plan and more figures", FLAG, AT(verbose), 0,
-     0, GENERATE | CLI_PERPLEXITY},
+     0, GENERATE | CLI_PERPLEXITY | CLI_DOCTOR},
     {'h', "help", NULL, "print this text", FLAG, AT(help), 0, 0, EVERY},
 };
 

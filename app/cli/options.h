@@ -25,7 +25,7 @@ enum {
     CLI_INFILL = 128,
     CLI_PERPLEXITY = 256,
     CLI_QUANTIZE = 512,
-    CLI_QUIRKS = 1024,
+    CLI_DOCTOR = 1024,
 };
 
 typedef struct cli_options {

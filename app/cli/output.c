@@ -154,8 +154,9 @@ bool cli_progress_update(void *user, uint64_t done_bytes, uint64_t total_bytes)
     memset(bar, '.', BAR);
     memset(bar, '#', (size_t)(share * BAR));
     bar[BAR] = 0;
-    fprintf(stderr, "\r%s [%s] %3d%% of %s ", progress->doing, bar, (int)(share * 100),
-            cli_human_size(total_bytes).text);
+    fprintf(stderr, "\r%s [%s] %3d%%%s%s ", progress->doing, bar, (int)(share * 100),
+            progress->in_steps ? "" : " of ",
+            progress->in_steps ? "" : cli_human_size(total_bytes).text);
     fflush(stderr);
     progress->shown = true;
     progress->drawn_ns = now;

@@ -58,6 +58,7 @@ cli_count cli_human_count(uint64_t count);
 // A bar on stderr while a model is loaded or written, on a terminal only.
 typedef struct cli_progress {
     const char *doing; // "loading"
+    bool in_steps;     // what is counted are no bytes
     bool on_terminal;
     bool shown;
     uint64_t drawn_ns; // when it was last drawn

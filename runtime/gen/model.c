@@ -236,7 +236,7 @@ lm_model *lm_model_open(lm_device *device, const lm_model_params *params, lm_err
 {
     const uint64_t start_ns = lm_clock_ns();
     lm_opened opened;
-    if (!lm_opened_init(&opened, params, err))
+    if (!lm_device_is_sound(device, err) || !lm_opened_init(&opened, params, err))
         return NULL;
     lm_model *it = calloc(1, sizeof *it);
     if (!it) {

@@ -22,6 +22,7 @@ struct lm_device {
     lm_device_info info;
     uint32_t n_models, n_sessions; // on it now
     uint64_t kept_bytes;           // for sessions that were planned and do not exist
+    char fault[512];               // what the self-test found wrong on the floor; "" if nothing
 };
 
 struct lm_model {
@@ -37,6 +38,9 @@ struct lm_model {
     bool is_counted;         // by the device, with what is kept
     uint64_t load_ns;
 };
+
+// False, with a sentence that names the op, where a self-test found the floor wrong.
+bool lm_device_is_sound(const lm_device *device, lm_error *err);
 
 // Text that grows; its memory is kept from event to event.
 typedef struct lm_text_buffer {

@@ -26,6 +26,15 @@ struct header {
     uint64_t data_hash;
 };
 
+uint64_t lm_pipeline_cache_modules_hash(void)
+{
+    uint64_t hash = LM_HASH_START;
+    for (size_t i = 0; i < LM_MODULE_COUNT; i++)
+        hash = lm_hash(hash, lm_spirv_modules[i].words,
+                       lm_spirv_modules[i].n_words * sizeof(uint32_t));
+    return hash;
+}
+
 static struct header make_header(const lm_gpu *gpu, const void *data, size_t size)
 {
     const VkPhysicalDeviceProperties *properties = &gpu->adapter.properties;
@@ -38,10 +47,7 @@ static struct header make_header(const lm_gpu *gpu, const void *data, size_t siz
     header.device = properties->deviceID;
     header.driver_version = properties->driverVersion;
     header.subgroup_size = gpu->adapter.limits.subgroup_size;
-    header.modules_hash = LM_HASH_START;
-    for (size_t i = 0; i < LM_MODULE_COUNT; i++)
-        header.modules_hash = lm_hash(header.modules_hash, lm_spirv_modules[i].words,
-                                      lm_spirv_modules[i].n_words * sizeof(uint32_t));
+    header.modules_hash = lm_pipeline_cache_modules_hash();
     header.size = size;
     header.data_hash = lm_hash(LM_HASH_START, data, size);
     return header;

@@ -18,4 +18,7 @@ bool lm_pipeline_cache_open(lm_gpu *gpu, const char *dir, VkPipelineCache *cache
 // Writes the cache to `path`; where that fails, the device has a warning.
 void lm_pipeline_cache_save(lm_gpu *gpu, VkPipelineCache cache, const char *path);
 
+// Over the SPIR-V of all modules: another hash is another program for the device.
+uint64_t lm_pipeline_cache_modules_hash(void);
+
 #endif

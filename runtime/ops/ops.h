@@ -153,6 +153,12 @@ typedef struct lm_sample {
 void lm_op_sample(lm_recording *rec, const lm_sample *op);
 uint64_t lm_sample_scratch_bytes(uint32_t n_vocab);
 
+// Addresses of what its dispatches hand on in the scratch, as shaders/interface/sample.h has it.
+typedef struct lm_sample_parts {
+    uint64_t largest, counts, told, candidates, keys;
+} lm_sample_parts;
+lm_sample_parts lm_sample_parts_of(uint64_t scratch, uint32_t n_vocab);
+
 // Lays rows of a GGUF tensor out as `to` wants them.
 typedef struct lm_relayout {
     uint64_t from; // n_rows rows as the file has them; readable for 4 bytes more

@@ -22,11 +22,6 @@ static uint32_t draw_group(const lm_recording *rec)
     return group;
 }
 
-// The tensors in the scratch, each a multiple of 16 bytes.
-struct tensors {
-    uint64_t largest, counts, told, candidates, keys;
-};
-
 #define PER_RANGE_BYTES (SAMPLE_PARTS * 4u)
 #define TOLD_BYTES      (SAMPLE_PARTS * (uint32_t)sizeof(struct logprobs_part))
 
@@ -40,10 +35,11 @@ static uint64_t candidates_bytes(uint32_t n_vocab)
     return 3 * keys_bytes(n_vocab);
 }
 
-static struct tensors tensors_of(uint64_t scratch, uint32_t n_vocab)
+// Each is a multiple of 16 bytes.
+lm_sample_parts lm_sample_parts_of(uint64_t scratch, uint32_t n_vocab)
 {
     const uint64_t candidates = scratch + 2 * PER_RANGE_BYTES + TOLD_BYTES;
-    return (struct tensors){
+    return (lm_sample_parts){
         .largest = scratch,
         .counts = scratch + PER_RANGE_BYTES,
         .told = scratch + 2 * PER_RANGE_BYTES,
@@ -54,10 +50,10 @@ static struct tensors tensors_of(uint64_t scratch, uint32_t n_vocab)
 
 uint64_t lm_sample_scratch_bytes(uint32_t n_vocab)
 {
-    return tensors_of(0, n_vocab).keys + keys_bytes(n_vocab);
+    return lm_sample_parts_of(0, n_vocab).keys + keys_bytes(n_vocab);
 }
 
-static void adjust(lm_recording *rec, const lm_sample *op, const struct tensors *at)
+static void adjust(lm_recording *rec, const lm_sample *op, const lm_sample_parts *at)
 {
     const struct sample_adjust_args args = {
         .logits = op->logits,
@@ -88,7 +84,7 @@ static void adjust(lm_recording *rec, const lm_sample *op, const struct tensors 
              });
 }
 
-static void compact(lm_recording *rec, const lm_sample *op, const struct tensors *at)
+static void compact(lm_recording *rec, const lm_sample *op, const lm_sample_parts *at)
 {
     const struct sample_compact_args args = {
         .largest = at->largest,
@@ -118,7 +114,7 @@ static void compact(lm_recording *rec, const lm_sample *op, const struct tensors
              });
 }
 
-static void find_logprobs(lm_recording *rec, const lm_sample *op, const struct tensors *at)
+static void find_logprobs(lm_recording *rec, const lm_sample *op, const lm_sample_parts *at)
 {
     const struct logprobs_args args = {
         .logits = op->logits,
@@ -144,7 +140,7 @@ static void find_logprobs(lm_recording *rec, const lm_sample *op, const struct t
              });
 }
 
-static void draw(lm_recording *rec, const lm_sample *op, const struct tensors *at)
+static void draw(lm_recording *rec, const lm_sample *op, const lm_sample_parts *at)
 {
     const struct sample_draw_args args = {
         .logits = op->logits,
@@ -185,7 +181,7 @@ static void draw(lm_recording *rec, const lm_sample *op, const struct tensors *a
 
 void lm_op_sample(lm_recording *rec, const lm_sample *op)
 {
-    const struct tensors at = tensors_of(op->scratch, op->n_vocab);
+    const lm_sample_parts at = lm_sample_parts_of(op->scratch, op->n_vocab);
     lm_op_argmax(rec, &(lm_argmax){.logits = op->logits,
                                    .parts = op->parts,
                                    .step = op->step,

@@ -11,7 +11,7 @@
 #include "ref/ops.h"
 #include "support/compare.h"
 #include "support/device.h"
-#include "support/kv.h"
+#include "ref/kv_cache.h"
 #include "support/tiled.h"
 
 #include <math.h>
@@ -51,8 +51,8 @@ static void fill_cache(const lm_kv_layer *kv, void *k_at, void *v_at, size_t n, 
     test_random_fill(random, v, n * width, -1.0f, 2.0f); // values that average to 0 would cancel
     for (size_t p = 0; p < n; p++)
         for (size_t head = 0; head < kv->n_head_kv; head++) {
-            kv_write(kv, k_at, true, p, head, k + p * width + head * kv->head_dim);
-            kv_write(kv, v_at, false, p, head, v + p * width + head * kv->head_dim);
+            lm_ref_kv_write(kv, k_at, true, p, head, k + p * width + head * kv->head_dim);
+            lm_ref_kv_write(kv, v_at, false, p, head, v + p * width + head * kv->head_dim);
         }
     lm_ref_round_kv(kv->type, k, n * kv->n_head_kv, kv->head_dim);
     lm_ref_round_kv(kv->type, v, n * kv->n_head_kv, kv->head_dim);

@@ -12,7 +12,7 @@
 #include "ref/ops.h"
 #include "support/compare.h"
 #include "support/device.h"
-#include "support/kv.h"
+#include "ref/kv_cache.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -69,7 +69,7 @@ static void check_blocks(const char *what, const lm_kv_layer *kv, const void *te
     const double error = is_k ? (double)K_ERROR : 0.0;
     const size_t n_blocks = (kv->head_dim + 31) / 32;
     if (n_blocks % 2 == 1)
-        assert_int_equal(kv_scale(kv, tensor, is_k, position, head, n_blocks * 32), 0);
+        assert_int_equal(lm_ref_kv_scale(kv, tensor, is_k, position, head, n_blocks * 32), 0);
     for (size_t d = 0; d < kv->head_dim; d++) {
         double most = 0.0;
         for (size_t i = d / 32 * 32; i < kv->head_dim && i < d / 32 * 32 + 32; i++)
@@ -77,9 +77,9 @@ static void check_blocks(const char *what, const lm_kv_layer *kv, const void *te
         const double exact = most / 127.0;
         const uint16_t low = lm_f16_from_f32((float)((most - error) / 127.0 * (1.0 - 0x1p-21)));
         const uint16_t high = lm_f16_from_f32((float)((most + error) / 127.0 * (1.0 + 0x1p-21)));
-        const uint16_t scale = kv_scale(kv, tensor, is_k, position, head, d);
+        const uint16_t scale = lm_ref_kv_scale(kv, tensor, is_k, position, head, d);
         const double slack = 2.0 * error / exact + 127.0 * 0x1p-21;
-        const int quant = kv_quant(kv, tensor, is_k, position, head, d);
+        const int quant = lm_ref_kv_quant(kv, tensor, is_k, position, head, d);
         if (!(scale >= low && scale <= high))
             fail_msg("%s: %c[%zu][%zu][%zu] has the scale %04x, wanted %04x to %04x", what,
                      is_k ? 'K' : 'V', position, head, d, scale, low, high);
@@ -97,7 +97,7 @@ static void check_cache(const char *what, const lm_kv_layer *kv, const void *ten
     for (size_t i = 0; i < n_here * width; i++) {
         const size_t d = i % kv->head_dim;
         const size_t head = i % width / kv->head_dim;
-        const float got = kv_read(kv, tensor, is_k, pos + i / width, head, d);
+        const float got = lm_ref_kv_read(kv, tensor, is_k, pos + i / width, head, d);
         if (kv->type != LM_KV_Q8_0 && !is_stored(got, rows[i], is_k, kv->type))
             fail_msg("%s: %c[%zu][%zu][%zu] is %.9g, wanted %.9g", what, is_k ? 'K' : 'V',
                      pos + i / width, head, d, (double)got, (double)rows[i]);
@@ -106,7 +106,7 @@ static void check_cache(const char *what, const lm_kv_layer *kv, const void *ten
         check_blocks(what, kv, tensor, is_k, pos + i / kv->n_head_kv, i % kv->n_head_kv,
                      rows + i * kv->head_dim);
     assert_int_equal(poison_count(tensor, lm_kv_layer_bytes(kv)),
-                     lm_kv_layer_bytes(kv) / 4 - kv_words(kv, n_here));
+                     lm_kv_layer_bytes(kv) / 4 - lm_ref_kv_words(kv, n_here));
 }
 
 // A tensor of a bias, which is added to the rows [n][width]; its address, or 0 for none.
@@ -242,7 +242,7 @@ static void values_are_rounded_to_nearest_even(void **state)
                                       .n_tokens = N});
     rig_run(&it);
     for (size_t i = 0; i < N * DIM; i++) {
-        const float got = kv_read(&kv, v_cache->at, false, i / DIM, 0, i % DIM);
+        const float got = lm_ref_kv_read(&kv, v_cache->at, false, i / DIM, 0, i % DIM);
         if (lm_bits_from_f32(got) != lm_bits_from_f32(want[i]))
             fail_msg("%.9g (%08x) became %.9g, wanted %.9g", (double)values[i],
                      lm_bits_from_f32(values[i]), (double)got, (double)want[i]);
@@ -296,14 +296,14 @@ static void q8_0_rounds_as_ggml(void **state)
     for (size_t i = 0; i < 256; i++) {
         int8_t want[32];
         const uint16_t d = lm_ref_quantize_q8_0(values + i / 32 * 32, 32, want);
-        const uint16_t scale = kv_scale(&kv, v_cache->at, false, i / DIM, 0, i % DIM);
-        const int quant = kv_quant(&kv, v_cache->at, false, i / DIM, 0, i % DIM);
+        const uint16_t scale = lm_ref_kv_scale(&kv, v_cache->at, false, i / DIM, 0, i % DIM);
+        const int quant = lm_ref_kv_quant(&kv, v_cache->at, false, i / DIM, 0, i % DIM);
         if (scale != d || (d != 0 && quant != want[i % 32]))
             fail_msg("block %zu: %.9g became %d * %04x, wanted %d * %04x", i / 32,
                      (double)values[i], quant, scale, want[i % 32], d);
     }
-    assert_true(isnan(kv_read(&kv, v_cache->at, false, 4, 0, 7)));
-    assert_true(kv_read(&kv, v_cache->at, false, 4, 0, 40) == 0.0f);
+    assert_true(isnan(lm_ref_kv_read(&kv, v_cache->at, false, 4, 0, 7)));
+    assert_true(lm_ref_kv_read(&kv, v_cache->at, false, 4, 0, 40) == 0.0f);
     rig_finish(&it);
 }
 

@@ -1,4 +1,4 @@
-#include "support/kv.h"
+#include "ref/kv_cache.h"
 
 #include "base/half.h"
 #include "ref/ops.h"
@@ -25,28 +25,28 @@ static size_t scale_at(const lm_kv_layer *kv, bool is_k, size_t position, size_t
     return n_values / 2 + word * 2 + d / 32 % 2;
 }
 
-int kv_quant(const lm_kv_layer *kv, const void *tensor, bool is_k, size_t position, size_t head,
-             size_t d)
+int lm_ref_kv_quant(const lm_kv_layer *kv, const void *tensor, bool is_k, size_t position,
+                    size_t head, size_t d)
 {
     return ((const int8_t *)tensor)[value_at(kv, is_k, position, head, d)];
 }
 
-uint16_t kv_scale(const lm_kv_layer *kv, const void *tensor, bool is_k, size_t position,
-                  size_t head, size_t d)
+uint16_t lm_ref_kv_scale(const lm_kv_layer *kv, const void *tensor, bool is_k, size_t position,
+                         size_t head, size_t d)
 {
     return ((const uint16_t *)tensor)[scale_at(kv, is_k, position, head, d)];
 }
 
-float kv_read(const lm_kv_layer *kv, const void *tensor, bool is_k, size_t position, size_t head,
-              size_t d)
+float lm_ref_kv_read(const lm_kv_layer *kv, const void *tensor, bool is_k, size_t position,
+                     size_t head, size_t d)
 {
     const size_t at = value_at(kv, is_k, position, head, d);
     if (kv->type == LM_KV_F32)
         return ((const float *)tensor)[at];
     if (kv->type == LM_KV_F16)
         return lm_f32_from_f16(((const uint16_t *)tensor)[at]);
-    return lm_f32_from_f16(kv_scale(kv, tensor, is_k, position, head, d)) *
-           (float)kv_quant(kv, tensor, is_k, position, head, d);
+    return lm_f32_from_f16(lm_ref_kv_scale(kv, tensor, is_k, position, head, d)) *
+           (float)lm_ref_kv_quant(kv, tensor, is_k, position, head, d);
 }
 
 static void write_block(const lm_kv_layer *kv, void *tensor, bool is_k, size_t position,
@@ -60,8 +60,8 @@ static void write_block(const lm_kv_layer *kv, void *tensor, bool is_k, size_t p
         ((int8_t *)tensor)[value_at(kv, is_k, position, head, first + i)] = q[i];
 }
 
-void kv_write(const lm_kv_layer *kv, void *tensor, bool is_k, size_t position, size_t head,
-              const float *values)
+void lm_ref_kv_write(const lm_kv_layer *kv, void *tensor, bool is_k, size_t position, size_t head,
+                     const float *values)
 {
     for (size_t d = 0; kv->type != LM_KV_Q8_0 && d < kv->head_dim; d++) {
         const size_t at = value_at(kv, is_k, position, head, d);
@@ -74,7 +74,7 @@ void kv_write(const lm_kv_layer *kv, void *tensor, bool is_k, size_t position, s
         write_block(kv, tensor, is_k, position, head, d, values);
 }
 
-size_t kv_words(const lm_kv_layer *kv, size_t n)
+size_t lm_ref_kv_words(const lm_kv_layer *kv, size_t n)
 {
     const size_t n_heads = n * kv->n_head_kv;
     if (kv->type == LM_KV_Q8_0)

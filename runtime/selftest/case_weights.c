@@ -1,0 +1,216 @@
+// Weights of one format: laid out by relayout, then read by embed, matvec and matmul.
+
+#include "selftest/case.h"
+
+#include "model/dequantize.h"
+#include "model/quantize.h"
+#include "model/synth_blocks.h"
+#include "ref/ops.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+// Sums of n products round with 2^-24 of what they have come to; n is below 20,000 and no sum is
+// longer than n / 4: 2^-24 * sqrt(5000 / 3) = 2.4e-6. Formats with scales round each product once
+// more.
+#define LIMIT 1e-5
+
+lm_format lm_case_format(lm_storage storage)
+{
+    static const lm_format formats[LM_STORAGE_COUNT] = {
+        [LM_STORAGE_F32] = LM_FORMAT_F32,   [LM_STORAGE_F16] = LM_FORMAT_F16,
+        [LM_STORAGE_BF16] = LM_FORMAT_BF16, [LM_STORAGE_Q8_0] = LM_FORMAT_Q8_0,
+        [LM_STORAGE_Q4_0] = LM_FORMAT_Q4_0, [LM_STORAGE_Q4_1] = LM_FORMAT_Q4_1,
+        [LM_STORAGE_Q5_0] = LM_FORMAT_Q5_0, [LM_STORAGE_Q5_1] = LM_FORMAT_Q5_1,
+        [LM_STORAGE_Q2_K] = LM_FORMAT_Q2_K, [LM_STORAGE_Q3_K] = LM_FORMAT_Q3_K,
+        [LM_STORAGE_Q4_K] = LM_FORMAT_Q4_K, [LM_STORAGE_Q5_K] = LM_FORMAT_Q5_K,
+        [LM_STORAGE_Q6_K] = LM_FORMAT_Q6_K,
+    };
+    return formats[storage];
+}
+
+// The tensors of the case, and what each reader should give.
+struct weights {
+    const lm_case_numbers *n;
+    lm_matrix matrix;
+    uint32_t row_bytes;
+    lm_trial_tensor *file, *laid, *tokens, *x, *rows, *y, *y_added, *tiles, *tiles_added;
+    float *values; // [n_rows][n_cols]
+    float *want;   // [n_here][n_rows], of matmul; the first row is that of matvec
+};
+
+static void place(struct weights *w, lm_trial *t)
+{
+    const lm_case_numbers *n = w->n;
+    const uint64_t y_bytes = (uint64_t)n->n_rows * 4;
+    const uint64_t x_tiles = (n->n_tokens + n->tile - 1) / n->tile * n->tile;
+    w->file = lm_trial_input(t, "rows of the file", (uint64_t)n->n_rows * w->row_bytes + 4);
+    w->laid = lm_trial_output(t, "the weights", lm_matrix_bytes(n->storage, n->n_rows, n->n_cols));
+    w->tokens = lm_trial_input(t, "tokens", y_bytes);
+    w->x = lm_trial_input(t, "x", x_tiles * n->n_cols * 4);
+    w->rows = lm_trial_output(t, "embeddings", y_bytes * n->n_cols);
+    w->y = lm_trial_output(t, "y", y_bytes);
+    w->y_added = lm_trial_output(t, "y, added", y_bytes);
+    w->tiles = lm_trial_output(t, "tiles of y", y_bytes * n->n_tokens);
+    w->tiles_added = lm_trial_output(t, "tiles of y, added", y_bytes * n->n_tokens);
+    w->values = lm_trial_floats(t, (size_t)n->n_rows * n->n_cols);
+    w->want = lm_trial_floats(t, (size_t)n->n_here * n->n_rows);
+    w->matrix = (lm_matrix){w->laid->address, n->storage, n->n_rows, n->n_cols};
+}
+
+static void fill(struct weights *w, lm_trial *t, lm_format format, float *x)
+{
+    const lm_case_numbers *n = w->n;
+    lm_trial_fill(t, w->values, (size_t)n->n_rows * n->n_cols, -0.5f, 1.5f);
+    lm_synth_blocks blocks;
+    const uint32_t n_blocks = n->n_cols / lm_format_block_weights(format);
+    const bool is_drawn = lm_synth_blocks_cover(format); // quantising well takes long
+    if (is_drawn)
+        lm_synth_blocks_init(&blocks, format, n->n_cols);
+    for (uint32_t r = 0; r < n->n_rows; r++) {
+        unsigned char *row = (unsigned char *)w->file->at + (size_t)r * w->row_bytes;
+        float *values = w->values + (size_t)r * n->n_cols;
+        if (is_drawn)
+            lm_synth_blocks_make(&blocks, 1, (uint64_t)r * n_blocks, n_blocks, row);
+        else
+            lm_quantize_row(format, values, n->n_cols, row);
+        lm_dequantize_row(format, row, n->n_cols, values);
+        ((uint32_t *)w->tokens->at)[r] = n->n_rows - 1 - r;
+        ((float *)w->y_added->at)[r] = (float)r;
+    }
+    lm_trial_fill(t, x, (size_t)n->n_here * n->n_cols, -0.5f, 1.5f);
+    for (uint32_t i = 0; i < n->n_here * n->n_cols; i++) {
+        const uint32_t token = i / n->n_cols;
+        ((float *)w->x->at)[((size_t)(token / n->tile) * n->n_cols + i % n->n_cols) * n->tile +
+                            token % n->tile] = x[i];
+    }
+    for (uint32_t i = 0; i < n->n_tokens * n->n_rows; i++)
+        ((float *)w->tiles_added->at)[i] = (float)(i % n->n_rows);
+    lm_ref_matmul(w->values, x, n->n_here, n->n_rows, n->n_cols, w->want);
+}
+
+static void record_layout(const struct weights *w, lm_trial *t)
+{
+    const lm_case_numbers *n = w->n;
+    lm_op_relayout(t->rec, &(lm_relayout){.from = w->file->address,
+                                          .to = w->matrix,
+                                          .n_rows = n->n_rows,
+                                          .row_bytes = w->row_bytes});
+    if (n->readers & LM_READ_EMBED)
+        lm_op_embed(t->rec, &(lm_embed){.weights = w->matrix,
+                                        .tokens = w->tokens->address,
+                                        .y = w->rows->address,
+                                        .step = lm_trial_step(t, 0, n->n_rows),
+                                        .n_ctx = n->n_rows,
+                                        .n_tokens = n->n_rows});
+}
+
+static void record_products(const struct weights *w, lm_trial *t, uint64_t x_row)
+{
+    const lm_case_numbers *n = w->n;
+    const uint64_t one = lm_trial_step(t, 0, 1);
+    const uint64_t some = lm_trial_step(t, 0, n->n_here);
+    for (int add = 0; add < 2; add++) {
+        if (n->readers & LM_READ_VECTOR)
+            lm_op_matvec(t->rec, &(lm_matvec){.weights = w->matrix,
+                                              .x = x_row,
+                                              .y = (add ? w->y_added : w->y)->address,
+                                              .step = one,
+                                              .add = add});
+        if (n->readers & LM_READ_TILES)
+            lm_op_matmul(t->rec, &(lm_matmul){.weights = w->matrix,
+                                              .x = w->x->address,
+                                              .y = (add ? w->tiles_added : w->tiles)->address,
+                                              .step = some,
+                                              .n_tokens = n->n_tokens,
+                                              .tile = n->tile,
+                                              .add = add});
+    }
+}
+
+static void check_rows(const struct weights *w, lm_trial *t)
+{
+    const size_t n_cols = w->n->n_cols;
+    for (uint32_t r = 0; r < w->n->n_rows && lm_trial_goes_on(t); r++)
+        lm_trial_same(t, "a row", (float *)w->rows->at + r * n_cols,
+                      w->values + (w->n->n_rows - 1 - r) * n_cols, n_cols);
+}
+
+// y and what was added to, of n tokens; the latter began as the row's number.
+static void check_products(const struct weights *w, lm_trial *t, const lm_trial_tensor *y,
+                           const lm_trial_tensor *added, uint32_t n_tokens)
+{
+    const size_t n = (size_t)n_tokens * w->n->n_rows;
+    float *sums = malloc(n * sizeof *sums);
+    for (size_t i = 0; sums && i < n; i++)
+        sums[i] = w->want[i] + (float)(i % w->n->n_rows);
+    lm_trial_close(t, "y", y->at, w->want, n, LIMIT);
+    if (sums)
+        lm_trial_close(t, "y, added", added->at, sums, n, LIMIT);
+    free(sums);
+}
+
+// One reader's verdict on a copy of the trial, so that every reader is asked.
+static bool reads_well(const struct weights *w, lm_trial *t, uint32_t reader)
+{
+    lm_trial copy = *t;
+    if (reader == LM_READ_EMBED)
+        check_rows(w, &copy);
+    else if (reader == LM_READ_VECTOR)
+        check_products(w, &copy, w->y, w->y_added, 1);
+    else
+        check_products(w, &copy, w->tiles, w->tiles_added, w->n->n_here);
+    if (copy.failed && t->why[0] == 0)
+        memcpy(t->why, copy.why, sizeof t->why);
+    return !copy.failed;
+}
+
+// Where several readers disagree with the file, their weights are wrong, and not all of them.
+static void judge(const struct weights *w, lm_trial *t, const char **culprit)
+{
+    static const char *const names[] = {"embed", "matvec", "matmul"};
+    uint32_t n_readers = 0;
+    uint32_t n_wrong = 0;
+    for (uint32_t i = 0; i < 3 && lm_trial_goes_on(t); i++) {
+        if (!(w->n->readers & 1u << i))
+            continue;
+        n_readers++;
+        if (reads_well(w, t, 1u << i))
+            continue;
+        n_wrong++;
+        *culprit = names[i];
+    }
+    t->failed = t->failed || n_wrong > 0;
+    if (n_readers > 1 && n_wrong == n_readers)
+        *culprit = "relayout";
+}
+
+void lm_case_weights(const lm_case *c, lm_trial *t, const char **culprit)
+{
+    const lm_case_numbers *n = &c->numbers;
+    const lm_format format = lm_case_format(n->storage);
+    struct weights w = {.n = n,
+                        .row_bytes = n->n_cols / lm_format_block_weights(format) *
+                                     lm_format_block_bytes(format)};
+    place(&w, t);
+    lm_trial_tensor *x_row = lm_trial_input(t, "x of one token", (uint64_t)n->n_cols * 4);
+    float *x = lm_trial_floats(t, (size_t)n->n_here * n->n_cols);
+    if (!lm_trial_goes_on(t))
+        return;
+    fill(&w, t, format, x);
+    memcpy(x_row->at, x, n->n_cols * sizeof *x);
+    record_layout(&w, t);
+    lm_trial_run(t, 1);
+    w.laid->is_input = true;
+    w.rows->is_input = true;
+    lm_trial_record_anew(t);
+    if (!lm_trial_goes_on(t)) {
+        *culprit = "relayout";
+        return;
+    }
+    record_products(&w, t, x_row->address);
+    lm_trial_run(t, n->n_runs);
+    if (t->failed)
+        *culprit = "matvec"; // threads hand parts on there only
+    judge(&w, t, culprit);
+}

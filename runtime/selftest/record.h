@@ -1,0 +1,50 @@
+// What self-tests have found, in a file: one per device, driver, limits and set of modules.
+//
+// It has a header and a checksum; a file that is cut, mixed up or of another version counts as
+// none. It is written to a temporary file and renamed, and what another process has written in the
+// meantime is kept, so that two at once lose nothing. A file that cannot be written is no trouble
+// of its own: the pipelines, which lie beside it, warn of the folder.
+//
+// Ownership: whoever opens closes. Threads: one.
+
+#ifndef LM_SELFTEST_RECORD_H
+#define LM_SELFTEST_RECORD_H
+
+#include "gpu/gpu.h"
+
+typedef struct lm_record lm_record;
+
+typedef enum lm_record_kind {
+    LM_RECORD_PASSED = 1, // key: of a case
+    LM_RECORD_FAILED,     // key: of a case; the text is what was wrong
+    LM_RECORD_OFF,        // key: a feature; the text is why
+    LM_RECORD_BANDWIDTH,  // value: MB/s of a copy on the device
+    LM_RECORD_KINDS,
+} lm_record_kind;
+
+typedef struct lm_record_entry {
+    uint64_t key;
+    uint32_t kind;
+    uint32_t value;
+    char op[24];
+    char text[192];
+} lm_record_entry;
+
+// Reads what is there. `dir` NULL: kept nowhere. NULL only without memory.
+lm_record *lm_record_open(const lm_gpu *gpu, const char *dir, lm_error *err);
+void lm_record_close(lm_record **record);
+
+// NULL where there is none. Borrowed until something is put.
+const lm_record_entry *lm_record_find(const lm_record *record, lm_record_kind kind, uint64_t key);
+const lm_record_entry *lm_record_at(const lm_record *record, size_t i); // NULL behind the last
+
+// Adds an entry, or replaces that of the same kind and key. Without memory nothing happens.
+void lm_record_put(lm_record *record, const lm_record_entry *entry);
+
+// Forgets everything but the bandwidth; saving then replaces the file.
+void lm_record_clear(lm_record *record);
+
+// Writes the file if anything was put or cleared.
+void lm_record_save(lm_record *record);
+
+#endif
