@@ -1,22 +1,33 @@
 #!/usr/bin/env python3
-"""Measures a base model on the held-out packages.
+"""Measures the models on the held-out packages.
 
-    python evaluate.py RUN_FOLDER MODEL.pt [--windows N] [--lines 320] [--completions 200]
+    python evaluate.py RUN_FOLDER MODEL.pt [--only lines completions bits answers order]
+        [--instruct INSTRUCT.pt] [--gguf MODEL-Q8_0.gguf --lemnos PATH] [--name evaluation]
 
-Bits per byte (measure.py) beside `xz -9e`; how often a single line is found exactly, once by
-fill-in-the-middle and once by continuing what stands before it; how many greedy completions of 64
-tokens parse, beside the true text cut alike. Prints a table and, with --show, examples.
+- lines: how often a single line is found exactly, by fill-in-the-middle and by continuing what
+  stands before it.
+- completions: how many of 200 greedy completions of 64 tokens parse, beside the true text cut
+  alike, at the places of choices.py.
+- bits: bits per byte (measure.py) beside `xz -9e`; with --gguf in Lemnos too, on the same windows.
+- answers: how many of 50 held-out docstrings as instructions give a function that parses and end
+  with <|EOT|>. Needs --instruct.
+- order (not by default): bits per byte of files given the files before them in dependency order.
+
+Writes RUN_FOLDER/NAME.json and NAME.md, and RUN_FOLDER/NAME-texts.md with everything written.
 """
 
 import argparse
-import ast
+import json
 import lzma
 import pathlib
-import warnings
+import time
 
 import numpy as np
 import torch
 
+import bits
+import chat
+import choices
 import compare
 import measure
 import tokens
@@ -25,160 +36,273 @@ PREFIX_TOKENS = 640
 SUFFIX_TOKENS = 256
 LINE_TOKENS = 48
 COMPLETION_TOKENS = 64
+ANSWER_TOKENS = 256
+
+
+class Subject:
+    """A model with what it is asked about."""
+
+    def __init__(self, args):
+        self.args = args
+        self.tokenizer = tokens.load(args.run)
+        self.records = list(tokens.read_records(args.run / "corpus/held_out.jsonl"))
+        self.model = compare.load_model(args.model)
+        self.texts = []  # (title, prompt's end, what was written)
+
+    def ids(self, text):
+        return self.tokenizer.encode(text).ids
+
+    def text(self, ids):
+        return self.tokenizer.decode([token for token in ids if token < tokens.N_ORDINARY])
+
+    def prefix(self, record, before):
+        return self.ids(f"# {record['path']}\n{before}")[-PREFIX_TOKENS:]
+
+    def note(self, title, prompt, text):
+        self.texts.append((title, prompt, text))
+
+
+def share(flags):
+    return {"good": int(np.sum(flags)), "of": len(flags), "share": float(np.mean(flags))}
+
+
+# ---- lines ---------------------------------------------------------------------------------------
+
+
+def line_prompt(subject, item, infill):
+    record, before, _, behind = item
+    prefix = subject.prefix(record, before)
+    if not infill:
+        return [tokens.BOS] + prefix
+    suffix = subject.ids("\n" + behind)[:SUFFIX_TOKENS]
+    return [tokens.BOS, tokens.BEGIN, *prefix, tokens.HOLE, *suffix, tokens.END]
+
+
+def measure_lines(subject):
+    items = choices.choose_lines(subject.records, subject.args.lines)
+    stops = {subject.ids("\n")[0], tokens.EOS}
+    found = {}
+    for infill, name in ((True, "infill"), (False, "continuing")):
+        prompts = [line_prompt(subject, item, infill) for item in items]
+        lines = map(subject.text, subject.model.greedy(prompts, LINE_TOKENS, stops))
+        flags = []
+        for line, item in zip(lines, items):
+            flags.append(line.strip() == item[2].strip())
+            subject.note(f"line, {name}: {flags[-1]}", item[2], line)
+        found[name] = share(flags)
+    found["ratio"] = found["infill"]["good"] / max(found["continuing"]["good"], 1)
+    return found
+
+
+# ---- completions ---------------------------------------------------------------------------------
+
+
+def measure_places(subject, kind):
+    items = choices.choose_places(subject.records, subject.args.completions, kind)
+    prompts = [[tokens.BOS] + subject.prefix(record, before) for record, before, _ in items]
+    written = subject.model.greedy(prompts, COMPLETION_TOKENS, {tokens.EOS})
+    flags = {}
+    for (_, before, behind), new in zip(items, written):
+        truth = subject.ids(behind[: 16 * COMPLETION_TOKENS])
+        sides = {
+            "model": (subject.text(new), len(new) < COMPLETION_TOKENS),
+            "truth": (subject.text(truth[:COMPLETION_TOKENS]), len(truth) <= COMPLETION_TOKENS),
+        }
+        for logical in (False, True):
+            for side, (text, ended) in sides.items():
+                parses = choices.completion_parses(before, text, ended, logical)
+                flags.setdefault((side, logical), []).append(parses)
+        subject.note(f"{kind}: {flags['model', False][-1]}", before[-300:], sides["model"][0])
+    truth = np.array(flags["truth", False])
+    model = np.array(flags["model", False])
+    return {
+        "model": share(model),
+        "truth": share(truth),
+        "model where truth parses": share(model[truth]),
+        "model, logical lines": share(flags["model", True]),
+        "truth, logical lines": share(flags["truth", True]),
+    }
+
+
+def measure_completions(subject):
+    kinds = (choices.STATEMENT, choices.FUNCTION)
+    return {kind: measure_places(subject, kind) for kind in kinds}
+
+
+# ---- bits per byte -------------------------------------------------------------------------------
 
 
 def xz_bits(texts):
-    """Bits per byte of `xz -9e`: (each file by itself, all files in one)."""
+    """Bits per byte of `xz -9e`, each file by itself."""
     preset = 9 | lzma.PRESET_EXTREME
     data = [text.encode() for text in texts]
-    n_bytes = sum(map(len, data))
-    alone = sum(len(lzma.compress(one, preset=preset)) for one in data)
-    return 8 * alone / n_bytes, 8 * len(lzma.compress(b"".join(data), preset=preset)) / n_bytes
+    return 8 * sum(len(lzma.compress(one, preset=preset)) for one in data) / sum(map(len, data))
 
 
-def spread(items, count):
-    return items[:: max(len(items) // count, 1)][:count]
+def measure_bits(subject):
+    args = subject.args
+    documents = measure.excerpts(args.run, args.document_chars)
+    found = bits.by_pytorch(subject.model, subject.tokenizer, documents)
+    report = {
+        "documents": len(documents),
+        "bytes": sum(one.n_bytes for one in found),
+        "windows": sum(len(one.windows) for one in found),
+        "pytorch": bits.per_byte(found),
+        "xz": xz_bits([record["text"] for record in subject.records]),
+    }
+    if args.gguf:
+        some = documents[:: args.lemnos_every]
+        by_lemnos = bits.by_lemnos(args.lemnos, args.gguf, some)
+        by_pytorch = found[:: args.lemnos_every]
+        bits.check_same(by_pytorch, by_lemnos)
+        both = [bits.per_byte(by_pytorch), bits.per_byte(by_lemnos)]
+        report["same windows"] = {
+            "documents": len(some),
+            "windows": sum(len(one.windows) for one in by_lemnos),
+            "file": args.gguf.name,
+            "pytorch": both[0],
+            "lemnos": both[1],
+            "difference": both[1] / both[0] - 1,
+            "largest of a document": max(
+                abs(bits.per_byte([b]) / bits.per_byte([a]) - 1)
+                for a, b in zip(by_pytorch, by_lemnos)
+            ),
+        }
+    return report
 
 
-def path_line(record):
-    return f"# {record['path']}\n"
+# ---- answers -------------------------------------------------------------------------------------
 
 
-def choose_lines(records, count, rng):
-    """[(record, text before, line, text behind)]: lines of code, one in a file at most."""
-    chosen = []
-    for record in records:
-        lines = record["text"].splitlines(keepends=True)
-        good = [
-            i
-            for i, line in enumerate(lines)
-            if 8 <= len(line.strip()) <= 80 and line.strip()[0] not in "#\"'" and i > 5
-        ]
-        if len(good) >= 10:
-            i = int(rng.choice(good))
-            chosen.append((record, "".join(lines[:i]), lines[i], "".join(lines[i + 1 :])))
-    return spread(chosen, count)
+def measure_answers(subject):
+    if not subject.args.instruct:
+        return None
+    model = compare.load_model(subject.args.instruct)
+    pairs = list(tokens.read_records(subject.args.run / "pairs/held_out.jsonl"))
+    pairs = choices.spread(pairs, subject.args.answers)
+    prompts = [chat.prompt_ids(subject.tokenizer, pair["instruction"]) for pair in pairs]
+    flags, named = [], []
+    for pair, new in zip(pairs, model.greedy(prompts, ANSWER_TOKENS, {tokens.EOT})):
+        answer = subject.text(new)
+        function = choices.function_of(chat.code_of(answer))
+        flags.append(function is not None and len(new) < ANSWER_TOKENS)
+        if f"`{pair['head']}`" in pair["instruction"]:
+            named.append(function is not None and function.name == pair["head"].partition("(")[0])
+        subject.note(f"answer: {flags[-1]}", pair["instruction"], answer)
+    return {"function and end": share(flags), "has the name asked for": share(named)}
 
 
-def fill_line(model, tokenizer, item, infill):
-    """The line a model writes, by fill-in-the-middle or by continuing the text before it."""
-    record, before, _, behind = item
-    prefix = tokenizer.encode(path_line(record) + before).ids[-PREFIX_TOKENS:]
-    ids = [tokens.BOS] + prefix
-    if infill:
-        suffix = tokenizer.encode("\n" + behind).ids[:SUFFIX_TOKENS]
-        ids = [tokens.BOS, tokens.BEGIN, *prefix, tokens.HOLE, *suffix, tokens.END]
-    newline = tokenizer.encode("\n").ids[0]
-    return tokenizer.decode(model.greedy(ids, LINE_TOKENS, {newline, tokens.EOS}))
+# ---- order ---------------------------------------------------------------------------------------
 
 
-def body_line(node):
-    """Index of the first line of a function's code; None where it stands behind something."""
-    first = node.body[0]
-    if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
-        return first.end_lineno if node.body[1].lineno > first.end_lineno else None
-    return first.lineno - 1 if first.lineno > node.lineno else None
+def measure_order(subject):
+    """Of models trained at long context, for the ablation: what the second half of a window costs,
+    which is the beginning of a file, given the files before it and given nothing."""
+    chosen = measure.file_beginnings(subject.args.run, subject.tokenizer, subject.args.files)
+    alone = [(np.append(ids[:1], ids[-n:]), n, n_bytes) for ids, n, n_bytes in chosen]
+    found = {
+        "files": len(chosen),
+        "with the files before": measure.bits_per_byte(subject.model, chosen, batch=1),
+        "alone": measure.bits_per_byte(subject.model, alone, batch=1),
+    }
+    return {**found, "gain": 1 - found["with the files before"] / found["alone"]}
 
 
-def choose_functions(records, count, rng):
-    """[(record, text up to and with the header and docstring of a function, text behind)]."""
-    chosen = []
-    for record in records:
-        lines = record["text"].splitlines(keepends=True)
-        functions = [
-            node
-            for node in ast.walk(ast.parse(record["text"]))
-            if isinstance(node, ast.FunctionDef) and len(node.body) > 1
-        ]
-        starts = list(filter(None, map(body_line, functions)))
-        if starts:
-            i = int(rng.choice(starts))
-            chosen.append((record, "".join(lines[:i]), "".join(lines[i:])))
-    return spread(chosen, count)
+# ---- report --------------------------------------------------------------------------------------
 
 
-def completion_parses(before, new, ended):
-    """Whether code parses; an unfinished last line may go, two lines that are not blank must be
-    left."""
-    if not ended:
-        new = new[: new.rfind("\n") + 1]
-    if sum(1 for line in new.splitlines() if line.strip()) < 2:
-        return False
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            ast.parse(before + new)
-        except (SyntaxError, ValueError):
-            return False
-    return True
+def said(value):
+    return f"{value['share']:.1%} ({value['good']} of {value['of']})"
 
 
-def complete(model, tokenizer, item):
-    """((text, whether it ended by itself) of the model, the same of the true text)."""
-    record, before, behind = item
-    prefix = tokenizer.encode(path_line(record) + before).ids[-PREFIX_TOKENS:]
-    new = model.greedy([tokens.BOS] + prefix, COMPLETION_TOKENS, {tokens.EOS})
-    truth = tokenizer.encode(behind).ids
-    cut = truth[:COMPLETION_TOKENS]
-    return (
-        (tokenizer.decode(new), len(new) < COMPLETION_TOKENS),
-        (tokenizer.decode(cut), len(truth) <= COMPLETION_TOKENS),
-    )
+def rows_of(results):
+    """[(what, value)] for a table."""
+    rows = []
+    if bits_ := results.get("bits"):
+        rows.append(("bits per byte, PyTorch f32", f"{bits_['pytorch']:.4f}"))
+        rows.append(
+            ("`xz -9e`, each file; 0.80 of it", f"{bits_['xz']:.4f}; {0.8 * bits_['xz']:.4f}")
+        )
+        if same := bits_.get("same windows"):
+            what = f"{same['windows']} of the {bits_['windows']} windows"
+            rows.append((f"{what}, PyTorch f32", f"{same['pytorch']:.4f}"))
+            rows.append((f"{what}, Lemnos, {same['file']}", f"{same['lemnos']:.4f}"))
+            rows.append(("difference", f"{same['difference']:+.3%}"))
+    if lines := results.get("lines"):
+        rows.append(("a line exactly, by fill-in-the-middle", said(lines["infill"])))
+        rows.append(("a line exactly, by continuing", said(lines["continuing"])))
+        rows.append(("the first over the second", f"{lines['ratio']:.2f}"))
+    for kind, found in (results.get("completions") or {}).items():
+        rows.append((f"completions {kind} that parse", said(found["model"])))
+        rows.append(("- the true text, cut alike", said(found["truth"])))
+        rows.append(("- where the true text parses", said(found["model where truth parses"])))
+        logical = [f"{found[f'{side}, logical lines']['share']:.1%}" for side in ("model", "truth")]
+        rows.append(
+            ("- where the last statement may go as one line; the truth", "; ".join(logical))
+        )
+    if answers := results.get("answers"):
+        rows.append(("instructions: a function and the end", said(answers["function and end"])))
+        rows.append(("- with the name asked for", said(answers["has the name asked for"])))
+    if order := results.get("order"):
+        what = f"the first {measure.FILE_TOKENS} tokens of {order['files']} files"
+        rows.append(
+            (f"bits per byte, {what}, behind those before", f"{order['with the files before']:.4f}")
+        )
+        rows.append(("- behind nothing", f"{order['alone']:.4f}"))
+        rows.append(("- gain", f"{order['gain']:.1%}"))
+    return rows
 
 
-def measure_lines(model, tokenizer, records, args):
-    items = choose_lines(records, args.lines, np.random.default_rng(11))
-    hits = {}
-    for infill in (True, False):
-        lines = [fill_line(model, tokenizer, item, infill) for item in items]
-        hits[infill] = [line.strip() == item[2].strip() for line, item in zip(lines, items)]
-    n = len(items)
-    return [
-        ("lines found by fill-in-the-middle", f"{np.mean(hits[True]):.1%} of {n}"),
-        ("lines found by continuing", f"{np.mean(hits[False]):.1%} of {n}"),
-        ("the first over the second", f"{sum(hits[True]) / max(sum(hits[False]), 1):.2f}"),
+def write_report(args, results, texts):
+    path = args.run / args.name
+    path.with_suffix(".json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    lines = ["| held out | |", "|---|---:|"]
+    lines += [f"| {what} | {value} |" for what, value in rows_of(results)]
+    path.with_suffix(".md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    written = [
+        f"## {title}\n\n~~~~\n{prompt}\n---->\n{text}\n~~~~\n" for title, prompt, text in texts
     ]
+    (args.run / f"{args.name}-texts.md").write_text("\n".join(written), encoding="utf-8")
+    print("\n".join(lines))
 
 
-def measure_completions(model, tokenizer, records, args):
-    items = choose_functions(records, args.completions, np.random.default_rng(12))
-    good = []
-    for item in items:
-        ours, truth = complete(model, tokenizer, item)
-        good.append([completion_parses(item[1], *side) for side in (ours, truth)])
-        if len(good) <= args.show:
-            print(f"---- {item[0]['path']}: {good[-1][0]}\n{item[1][-200:]}>>>{ours[0]}")
-    ours, truth = np.array(good).T
-    # 64 tokens of real code often end inside a bracket or a string: there nobody can parse.
-    return [
-        ("completions that parse", f"{ours.mean():.1%} of {len(items)}"),
-        ("the true text, cut alike", f"{truth.mean():.1%}"),
-        ("completions where the true text does", f"{ours[truth].mean():.1%} of {truth.sum()}"),
-    ]
+MEASURES = {
+    "lines": measure_lines,
+    "completions": measure_completions,
+    "bits": measure_bits,
+    "answers": measure_answers,
+    "order": measure_order,
+}
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("run", type=pathlib.Path)
+    parser.add_argument("model", type=pathlib.Path, help="the base model")
+    parser.add_argument("--only", nargs="+", choices=MEASURES, default=list(MEASURES)[:-1])
+    parser.add_argument("--instruct", type=pathlib.Path, help="the instruct model")
+    parser.add_argument("--gguf", type=pathlib.Path, help="the base model, for Lemnos")
+    parser.add_argument("--lemnos", default="lemnos")
+    parser.add_argument("--name", default="evaluation", help="of the files in RUN_FOLDER")
+    parser.add_argument("--document-chars", type=int, default=12000, help="of each section")
+    parser.add_argument("--lemnos-every", type=int, default=8, help="documents")
+    parser.add_argument("--lines", type=int, default=320)
+    parser.add_argument("--completions", type=int, default=200)
+    parser.add_argument("--answers", type=int, default=50)
+    parser.add_argument("--files", type=int, default=60, help="for the order")
+    parser.add_argument("--threads", type=int, default=1)
+    return parser.parse_args()
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("run", type=pathlib.Path)
-    parser.add_argument("model", type=pathlib.Path)
-    parser.add_argument("--windows", type=int, help="about as many instead of all")
-    parser.add_argument("--lines", type=int, default=320)
-    parser.add_argument("--completions", type=int, default=200)
-    parser.add_argument("--show", type=int, default=0, help="print as many completions")
-    parser.add_argument("--threads", type=int, default=1)
-    args = parser.parse_args()
+    args = arguments()
     torch.set_num_threads(args.threads)
-    model, tokenizer = compare.load_model(args.model), tokens.load(args.run)
-    records = list(tokens.read_records(args.run / "corpus/held_out.jsonl"))
-    rows = measure_lines(model, tokenizer, records, args)
-    rows += measure_completions(model, tokenizer, records, args)
-    chosen = measure.held_out_windows(args.run, tokenizer, args.windows)
-    rows.append(("bits per byte", f"{measure.bits_per_byte(model, chosen):.4f}"))
-    alone, together = xz_bits([record["text"] for record in records])
-    rows.append(("`xz -9e`, each file", f"{alone:.4f}"))
-    rows.append(("`xz -9e`, all files in one", f"{together:.4f}"))
-    print("| held out | |\n|---|---:|")
-    print("\n".join(f"| {name} | {value} |" for name, value in rows))
+    subject, results = Subject(args), {}
+    for name in args.only:
+        start = time.monotonic()
+        results[name] = MEASURES[name](subject)
+        print(f"{name}: {time.monotonic() - start:.0f} s", flush=True)
+    write_report(args, results, subject.texts)
 
 
 if __name__ == "__main__":

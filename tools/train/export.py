@@ -4,8 +4,8 @@
     python export.py RUN_FOLDER/nano/model.pt RUN_FOLDER/tokenizer.json OUT.gguf [--type F16]
     python export.py RUN_FOLDER/instruct/model.pt RUN_FOLDER/tokenizer.json OUT.gguf --chat
 
---chat says that the model answers: the chat template goes in, with the system text, and <|EOT|> ends
-a text. `lemnos quantize` makes Q8_0 of it.
+--chat says that the model answers: the chat template goes in, with the system text, and <|EOT|>
+ends a text. `lemnos quantize` makes Q8_0 of it.
 """
 
 import argparse

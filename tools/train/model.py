@@ -8,6 +8,8 @@ from torch import nn
 
 import tokens
 
+NO_TARGET = -100  # nothing is asked for there
+
 
 @dataclasses.dataclass
 class Config:
@@ -48,6 +50,23 @@ def rotate(x, rope):
     return torch.cat((a * cos - b * sin, b * cos + a * sin), dim=-1)
 
 
+class Cache:
+    """K and V of one layer, [batch][head][position][head_dim], for at most n_positions."""
+
+    def __init__(self, n_positions):
+        self.room, self.used, self.kv = n_positions, 0, None
+
+    def add(self, *new):
+        if self.kv is None:
+            batch, n_head, _, head_dim = new[0].shape
+            self.kv = [new[0].new_empty(batch, n_head, self.room, head_dim) for _ in new]
+        end = self.used + new[0].shape[2]
+        for whole, part in zip(self.kv, new):
+            whole[:, :, self.used : end] = part
+        self.used = end
+        return [whole[:, :, :end] for whole in self.kv]
+
+
 class Layer(nn.Module):
     def __init__(self, c):
         super().__init__()
@@ -60,29 +79,25 @@ class Layer(nn.Module):
         self.gate_up = nn.Linear(c.n_embd, 2 * c.n_ff, bias=False)
         self.down = nn.Linear(c.n_ff, c.n_embd, bias=False)
 
-    def forward(self, x, rope, cache=None):
-        x = x + self.attention(self.norm(x, self.attn_norm), rope, cache)
+    def forward(self, x, rope, cache=None, mask=None):
+        x = x + self.attention(self.norm(x, self.attn_norm), rope, cache, mask)
         gate, up = self.gate_up(self.norm(x, self.ffn_norm)).chunk(2, dim=-1)
         return x + self.down(F.silu(gate) * up)
 
     def norm(self, x, weight):
         return F.rms_norm(x, weight.shape, weight, self.config.norm_eps)
 
-    def attention(self, x, rope, cache):
+    def attention(self, x, rope, cache, mask):
         c = self.config
         batch, n, _ = x.shape
         heads = self.qkv(x).view(batch, n, -1, c.head_dim).transpose(1, 2)
         q, k, v = heads.split((c.n_head, c.n_head_kv, c.n_head_kv), dim=1)
         q, k = rotate(q, rope), rotate(k, rope)
-        first = True
         if cache is not None:
-            first = not cache
-            if cache:
-                k, v = torch.cat((cache[0], k), dim=2), torch.cat((cache[1], v), dim=2)
-            cache[:] = k, v
+            k, v = cache.add(k, v)
         group = c.n_head // c.n_head_kv
         k, v = k.repeat_interleave(group, dim=1), v.repeat_interleave(group, dim=1)
-        y = F.scaled_dot_product_attention(q, k, v, is_causal=first)
+        y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None)
         return self.out(y.transpose(1, 2).reshape(batch, n, -1))
 
 
@@ -111,40 +126,69 @@ class Model(nn.Module):
         table = rope_table(self.config, n_positions, base, factor)
         self.rope = tuple(part.to(device) for part in table)
 
-    def hidden(self, ids, caches=None, start=0):
-        """[batch][n] token ids to [batch][n][n_embd], normalised. With `caches`, an empty list for
-        each layer at first, they are what comes behind `start` tokens; then n is 1 unless that is
-        0."""
+    def hidden(self, ids, rope=None, caches=None, mask=None):
+        """[batch][n] token ids to [batch][n][n_embd], normalised. With `caches`, one for each
+        layer, they come behind what those hold; then `rope` is the table's rows for them and
+        `mask` [batch][1][n][all so far] says what each may see."""
         x = F.embedding(ids, self.embedding)
-        rope = tuple(part[start : start + ids.shape[1]] for part in self.rope)
+        if rope is None:
+            rope = tuple(part[: ids.shape[1]] for part in self.rope)
         for i, layer in enumerate(self.layers):
-            x = layer(x, rope, caches[i] if caches else None)
+            x = layer(x, rope, caches[i] if caches else None, mask)
         return F.rms_norm(x, self.output_norm.shape, self.output_norm, self.config.norm_eps)
 
     def forward(self, ids):
         """Logits [batch][n][n_vocab]; the output matrix is the embedding."""
         return self.hidden(ids) @ self.embedding.T
 
+    def rope_at(self, positions):
+        """The table's rows for positions [batch][n], for all heads."""
+        return tuple(part[positions][:, None] for part in self.rope)
+
     @torch.no_grad()
-    def greedy(self, ids, limit, stops):
-        """At most `limit` of the most probable tokens behind `ids`, until one of `stops`, which is
-        not among them."""
-        caches = [[] for _ in self.layers]
-        new, part, start = [], ids, 0
-        while len(new) < limit:
-            x = self.hidden(torch.tensor([part]), caches, start)[0, -1]
-            token = int((self.embedding @ x).argmax())
-            if token in stops:
+    def greedy(self, prompts, limit, stops, batch=16):
+        """For each prompt, a list of ids, at most `limit` of the most probable tokens behind it,
+        until one of `stops`, which is not among them."""
+        results = [None] * len(prompts)
+        # Of like length together: a batch is filled up on its left.
+        order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
+        for start in range(0, len(order), batch):
+            part = order[start : start + batch]
+            for i, new in zip(part, self._greedy([prompts[i] for i in part], limit, stops)):
+                results[i] = new
+        return results
+
+    def _greedy(self, prompts, limit, stops):
+        width = max(map(len, prompts))
+        ids = torch.tensor([[tokens.PAD] * (width - len(p)) + p for p in prompts])
+        n_pad = torch.tensor([[width - len(p)] for p in prompts])
+        place = torch.arange(width + limit)
+        seen = place >= n_pad  # [batch][position]
+        # What fills up sees itself, for a softmax over nothing is a NaN.
+        mask = (place[:width, None] >= place[:width]) & seen[:, None, None, :width]
+        mask = mask | torch.eye(width, dtype=torch.bool)
+        caches = [Cache(width + limit) for _ in self.layers]
+        rope = self.rope_at((place[:width] - n_pad).clamp(min=0))
+        new, done = [[] for _ in prompts], [False] * len(prompts)
+        for end in range(width, width + limit):
+            x = self.hidden(ids, rope, caches, mask)[:, -1]
+            best = (x @ self.embedding.T).argmax(-1)
+            for row, token in enumerate(best.tolist()):
+                done[row] = done[row] or token in stops
+                if not done[row]:
+                    new[row].append(token)
+            if all(done):
                 break
-            new.append(token)
-            start += len(part)
-            part = [token]
+            ids = best[:, None]
+            rope = self.rope_at(end - n_pad)
+            mask = seen[:, None, None, : end + 1]
         return new
 
-    def loss(self, ids, reduction="mean"):
-        """Next-token loss in nats of rows [batch][n + 1]; nothing is asked of padding."""
-        targets = ids[:, 1:].masked_fill(ids[:, 1:] == tokens.PAD, -100)
-        logits = self.forward(ids[:, :-1])
+    def loss(self, ids, targets, reduction="mean"):
+        """Loss in nats of the next tokens, targets [batch][n], behind ids [batch][n]."""
         return F.cross_entropy(
-            logits.flatten(0, 1), targets.flatten(), ignore_index=-100, reduction=reduction
+            self.forward(ids).flatten(0, 1),
+            targets.flatten(),
+            ignore_index=NO_TARGET,
+            reduction=reduction,
         )

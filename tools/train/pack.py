@@ -11,9 +11,9 @@ so that the second phase need not see again what the first has seen.
 """
 
 import argparse
-import collections
 import json
 import pathlib
+import typing
 import zlib
 
 import numpy as np
@@ -24,27 +24,46 @@ AFTER_FILE = "\n\n\n"  # as Lemnos puts a repository together, tokenizer/prompt_
 FIM_EXTRA = 20  # tokens that the marks and the cuts may add to a document
 SECTION_CHARS = 100_000
 
-# ends: whether a group ends with it.
-Section = collections.namedtuple("Section", "name text ends")
+
+class Section(typing.NamedTuple):
+    name: str
+    files: list  # texts of files, each behind its path
+    ends: bool  # whether a group ends with it
+
+    @property
+    def text(self):
+        return "".join(self.files)
 
 
-def streams(records, rng=None):
+def streams(records):
     """Sections of the groups of files that depend on each other, at least SECTION_CHARS long and
-    cut between files; where rng is given, the files of a group are shuffled."""
+    cut between files."""
     groups = {}
     for record in records:
         groups.setdefault((record["package"], record["group"]), []).append(record)
     for (package, group), files in groups.items():
-        if rng is not None:
-            rng.shuffle(files)
         section, size = [], 0
         for record in files:
             section.append(f"# {record['path']}\n{record['text'].rstrip()}{AFTER_FILE}")
             size += len(section[-1])
             if size >= SECTION_CHARS and record is not files[-1]:
-                yield Section(f"{package} {group} {record['path']}", "".join(section), False)
+                yield Section(f"{package} {group} {record['path']}", section, False)
                 section, size = [], 0
-        yield Section(f"{package} {group}", "".join(section), True)
+        yield Section(f"{package} {group}", section, True)
+
+
+def shuffled(sections, rng):
+    """Sections of the same files in any order, packages mixed, for the ablation."""
+    files = [text for section in sections for text in section.files]
+    section, size = [], 0
+    for index in rng.permutation(len(files)):
+        section.append(files[index])
+        size += len(files[index])
+        if size >= SECTION_CHARS:
+            yield Section("shuffled", section, True)
+            section, size = [], 0
+    if section:
+        yield Section("shuffled", section, True)
 
 
 class Stream:
@@ -193,12 +212,13 @@ def main():
     name = f"{args.name}{args.context}"
     tokenizer = tokens.load(args.run)
     records = list(tokens.read_records(args.run / "corpus/train.jsonl"))
-    order = np.random.default_rng(args.seed) if args.shuffle_files else None
-    sections = list(streams(records, order))
+    sections = list(streams(records))
     (args.run / "packed").mkdir(exist_ok=True)
     for number in range(args.first, args.first + args.files):
         rng = np.random.default_rng([args.seed, args.context, number])
         part = part_of(sections, (number + args.skip) % args.parts, args.parts)
+        if args.shuffle_files:
+            part = list(shuffled(part, rng))
         table = pack(tokenizer, part, args.context, args.fim_rate, rng)
         path = path_of(args.run, name, number)
         table.tofile(path.with_suffix(".part"))

@@ -89,12 +89,20 @@ class Packing(unittest.TestCase):
             rows.add([n] * n)
         self.assertEqual(sorted(map(len, rows.rows)), [10, 10])
 
+    def test_shuffled(self):
+        sections = [pack.Section("s", [f"{i}.{k}" * 9000 for k in range(5)], True) for i in "ab"]
+        mixed = list(pack.shuffled(sections, np.random.default_rng(1)))
+        files = [[text for s in some for text in s.files] for some in (sections, mixed)]
+        self.assertEqual(sorted(files[0]), sorted(files[1]))
+        self.assertNotEqual(files[0], files[1])
+        self.assertGreater(len(mixed), 1)
+
     def test_documents_hold_the_text(self):
         rng = np.random.default_rng(5)
         tokenizer = make_tokenizer()
         newline = tokenizer.encode("\n").ids[0]
         text = source(rng, 60)
-        stream = pack.Stream(tokenizer, newline, pack.Section("s", text, True))
+        stream = pack.Stream(tokenizer, newline, pack.Section("s", [text], True))
         seen = ""
         for kind, what in pack.documents(stream, 256, 0.5, rng):
             if kind == "fim":

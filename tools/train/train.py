@@ -129,10 +129,13 @@ class Training:
         self.seconds = 0.0
 
     def batch(self):
+        """(ids, targets) of this step, [rows][context] each."""
         context, _ = self.plan.phase(self.step)
         count = self.plan.tokens_per_step // context
         begin = 0 if self.step < self.plan.extend_step() else self.plan.extend_step()
-        return self.data[context].rows((self.step - begin) * count, count).to(self.device)
+        rows = self.data[context].rows((self.step - begin) * count, count).to(self.device)
+        targets = rows[:, 1:].masked_fill(rows[:, 1:] == tokens.PAD, models.NO_TARGET)
+        return rows[:, :-1], targets
 
     def set_phase(self):
         context, rope = self.plan.phase(self.step)
@@ -141,12 +144,13 @@ class Training:
     def train_step(self, micro_tokens):
         for group in self.optimizer.param_groups:
             group["lr"] = self.plan.lr_at(self.step)
-        batch = self.batch()
-        n_targets = int((batch[:, 1:] != tokens.PAD).sum())
+        batch, targets = self.batch()
+        n_targets = int((targets != models.NO_TARGET).sum())
+        count = max(micro_tokens // batch.shape[1], 1)
         total = 0.0
-        for part in batch.split(max(micro_tokens // (batch.shape[1] - 1), 1)):
+        for part in zip(batch.split(count), targets.split(count)):
             with torch.autocast(self.device, torch.bfloat16, enabled=self.device == "cuda"):
-                loss = self.loss(part, reduction="sum") / n_targets
+                loss = self.loss(*part, reduction="sum") / n_targets
             loss.backward()
             total += float(loss.detach())
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.plan.clip)
@@ -199,12 +203,13 @@ def write_curve(training):
 
 
 def save_model(training, path):
-    """What export.py and the measurements read."""
+    """What export.py and the measurements read: the model as its last phase left it."""
+    context, rope = training.plan.phase(training.plan.steps - 1)
     torch.save(
         {
             "config": dataclasses.asdict(training.plan.config),
-            "context": 4 * training.plan.context,
-            "rope": models.ROPE_LONG,
+            "context": context,
+            "rope": rope,
             "step": training.step,
             "model": training.model.state_dict(),
         },
