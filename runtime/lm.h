@@ -25,6 +25,7 @@
 #define LM_H
 
 #include "base/error.h"
+#include "lm_features.h"
 #include "lm_sampling.h"
 #include "lm_score.h"
 #include "lm_session_file.h"
@@ -66,10 +67,16 @@ typedef struct lm_device_info {
     uint64_t memory_bytes;      // sum of the heaps that a compute buffer may use
     uint64_t memory_free_bytes; // of these, what the driver or the system says is free now
     uint32_t subgroup_min, subgroup_max, subgroup_used;
-    bool f16, int8, int_dot; // options the device offers
+    bool f16, int8, int_dot;                   // options the device offers
+    lm_feature_info features[LM_MAX_FEATURES]; // what is off among them, and why
+    uint32_t n_features;
+    char driver_version[32]; // "25.0.7", as quirk tables compare it
+    char quirks[128];        // the entries that hold here: "quirks.txt:12"; "": none
+    char quirk_warning[384]; // what is wrong with the tables, one sentence; "" if nothing
     lm_matrix_shape matrix_shapes[LM_MAX_MATRIX_SHAPES];
     uint32_t n_matrix_shapes;
     bool usable;      // meets the floor
+    bool safe;        // opened with params.safe: no optional path at all
     bool chosen;      // what lm_device_open() takes when nothing is asked for
     char reason[256]; // why it is not usable, or why it is or is not chosen; one sentence
 } lm_device_info;
@@ -82,6 +89,7 @@ typedef struct lm_device_params {
     const char *device;    // UUID or a part of the name, any case; NULL: the best one
     const char *cache_dir; // where compiled pipelines are kept; NULL: nowhere
     bool validation;       // load the Khronos validation layer; its messages become errors
+    bool safe;             // none of the optional paths, a barrier before every op
 } lm_device_params;
 
 // Fails with LM_UNSUPPORTED (no loader, no driver, no usable or no such device).

@@ -52,6 +52,20 @@ static bool print_options(const lm_device_info *info, lm_error *err)
     return ok && cli_print(err, "\n");
 }
 
+// What is offered and yet off, a line each.
+static bool print_switched_off(const lm_device_info *info, lm_error *err)
+{
+    bool ok = true;
+    for (uint32_t i = 0; ok && i < info->n_features; i++) {
+        const lm_feature_info *it = &info->features[i];
+        if (it->off && it->offered)
+            ok = cli_print(err, "  off        %s by %s: %s\n", it->name, it->off_by, it->why);
+    }
+    if (ok && info->quirks[0])
+        ok = cli_print(err, "  quirks     %s\n", info->quirks);
+    return ok;
+}
+
 static bool print_device(const lm_device_info *info, lm_error *err)
 {
     const char *verdict = info->chosen ? "chosen" : info->usable ? "usable" : "cannot be used";
@@ -66,7 +80,7 @@ static bool print_device(const lm_device_info *info, lm_error *err)
                      cli_human_size(info->memory_bytes).text) &&
            cli_print(err, "  subgroup   %u of %u to %u\n", info->subgroup_used, info->subgroup_min,
                      info->subgroup_max) &&
-           print_options(info, err);
+           print_options(info, err) && print_switched_off(info, err);
 }
 
 static bool print_table(const lm_device_info *infos, size_t n_infos, lm_error *err)
@@ -100,9 +114,28 @@ static bool add_identity(cJSON *json, const lm_device_info *info)
     return cli_json_add_text(json, "name", lm_text_of(info->name)) &&
            cli_json_add_text(json, "vendor", lm_text_of(info->vendor)) &&
            cli_json_add_text(json, "driver", lm_text_of(info->driver)) &&
+           cli_json_add_text(json, "driver_version", lm_text_of(info->driver_version)) &&
            cli_json_add_text(json, "uuid", lm_text_of(info->uuid)) &&
            cli_json_add_text(json, "vulkan", lm_text_of(version)) &&
            cli_json_add_text(json, "kind", lm_text_of(kind_name(info->kind)));
+}
+
+static bool add_features(cJSON *json, const lm_device_info *info)
+{
+    cJSON *list = cli_json_add_array(json, "features");
+    bool ok = list != NULL;
+    for (uint32_t i = 0; ok && i < info->n_features; i++) {
+        const lm_feature_info *it = &info->features[i];
+        cJSON *item = cJSON_CreateObject();
+        ok = item && cJSON_AddItemToArray(list, item) &&
+             cli_json_add_text(item, "name", lm_text_of(it->name)) &&
+             cli_json_add_bool(item, "used", it->used) &&
+             cli_json_add_bool(item, "offered", it->offered) &&
+             cli_json_add_bool(item, "off", it->off) &&
+             cli_json_add_text(item, "off_by", lm_text_of(it->off_by)) &&
+             cli_json_add_text(item, "why", lm_text_of(it->why));
+    }
+    return ok && cli_json_add_text(json, "quirks", lm_text_of(info->quirks));
 }
 
 static bool add_device(cJSON *array, const lm_device_info *info)
@@ -117,7 +150,7 @@ static bool add_device(cJSON *array, const lm_device_info *info)
            cli_json_add_bool(json, "f16", info->f16) &&
            cli_json_add_bool(json, "int8", info->int8) &&
            cli_json_add_bool(json, "int_dot", info->int_dot) && add_shapes(json, info) &&
-           cli_json_add_bool(json, "usable", info->usable) &&
+           add_features(json, info) && cli_json_add_bool(json, "usable", info->usable) &&
            cli_json_add_bool(json, "chosen", info->chosen) &&
            cli_json_add_text(json, "reason", lm_text_of(info->reason));
 }
@@ -140,6 +173,8 @@ cli_exit cli_devices(const cli_options *options)
     lm_error err;
     if (!lm_devices_list(&infos, &n_infos, &err))
         return cli_fail(&err);
+    if (n_infos > 0 && infos[0].quirk_warning[0])
+        cli_say("warning: %s", infos[0].quirk_warning);
     const bool ok =
         options->json ? print_json(infos, n_infos, &err) : print_table(infos, n_infos, &err);
     free(infos);

@@ -79,9 +79,13 @@ static bool open_device(cli_engine *engine, lm_error *err)
     if (!engine->device)
         return false;
     cli_engine_show_warning(engine);
+    const lm_device_info *info = lm_device_get_info(engine->device);
+    if (info->quirk_warning[0] && !engine->quirks_told)
+        cli_say("warning: %s", info->quirk_warning);
+    engine->quirks_told = true;
     if (!options->verbose)
         return true;
-    cli_report_device(lm_device_get_info(engine->device));
+    cli_report_device(info);
     lm_plan plan;
     if (!lm_model_plan(engine->device, &engine->choice.params, &plan, err))
         return false;

@@ -77,6 +77,13 @@ static const cli_command commands[] = {
      "yet;\n"
      "with LM_SELF_TEST=off in the environment nothing is checked and nothing refused.\n",
      "  lemnos doctor model.gguf\n", 0, 1, cli_doctor},
+    {"quirks", CLI_QUIRKS, "[OPTIONS]", "list what is known to be wrong with some drivers",
+     "Prints the entries of the quirk tables in force, the later the stronger: of the one that "
+     "comes\n"
+     "with Lemnos, of the user's quirks.txt in the folder for settings, and of the file that "
+     "LM_QUIRKS\n"
+     "names. LM_QUIRKS=none: no entry at all. 'lemnos devices' shows what they do to a device.\n",
+     "  lemnos quirks\n", 0, 0, cli_quirks},
     {"info", CLI_INFO, "[OPTIONS] FILE", "show what a model is and whether it fits",
      "Prints what FILE holds and, for each device, where the memory for a context of -c tokens "
      "would\n"
@@ -142,6 +149,8 @@ static cli_exit help(void)
              "  LEMNOS_ASSETS   the folder of the files that come with Lemnos\n"
              "  XDG_CACHE_HOME  compiled shaders and what was checked are kept in its folder "
              "lemnos\n"
+             "  XDG_CONFIG_HOME your quirks.txt is read from its folder lemnos\n"
+             "  LM_QUIRKS       one more quirk table, or none: no table at all\n"
              "  LM_SELF_TEST    off: devices are not checked\n"
              "  XDG_STATE_HOME  the history of chat is kept in its folder lemnos\n");
     return finish_output(ok, &err);

@@ -49,7 +49,7 @@ struct option {
 #define GENERATE   (CLI_RUN | CLI_COMPLETE | CLI_CHAT | CLI_INFILL)
 #define ON_DEVICE  (GENERATE | CLI_INFO | CLI_PERPLEXITY | CLI_DOCTOR)
 #define WITH_MODEL (ON_DEVICE | CLI_TOKENIZE)
-#define EVERY      (WITH_MODEL | CLI_DEVICES | CLI_SYNTH | CLI_QUANTIZE)
+#define EVERY      (WITH_MODEL | CLI_DEVICES | CLI_SYNTH | CLI_QUANTIZE | CLI_QUIRKS)
 
 // The upper ends are beyond any model, so that a slip of the keyboard is a sentence about the
 // option and not one about memory.
@@ -138,7 +138,8 @@ static const struct option table[] = {
     {0, "special", NULL, "spellings of special tokens become those tokens", FLAG, AT(special), 0, 0,
      CLI_TOKENIZE},
     {0, "no-bos", NULL, "do not begin with the BOS token", FLAG, AT(no_bos), 0, 0, CLI_TOKENIZE},
-    {0, "json", NULL, "print JSON instead of text", FLAG, AT(json), 0, 0, WITH_MODEL | CLI_DEVICES},
+    {0, "json", NULL, "print JSON instead of text", FLAG, AT(json), 0, 0,
+     WITH_MODEL | CLI_DEVICES | CLI_QUIRKS},
     {'v', "verbose", NULL, "also print the device, the plan and more figures", FLAG, AT(verbose), 0,
      0, GENERATE | CLI_PERPLEXITY | CLI_DOCTOR},
     {'h', "help", NULL, "print this text", FLAG, AT(help), 0, 0, EVERY},

@@ -25,7 +25,8 @@ enum {
     CLI_INFILL = 128,
     CLI_PERPLEXITY = 256,
     CLI_QUANTIZE = 512,
-    CLI_DOCTOR = 1024,
+    CLI_QUIRKS = 1024,
+    CLI_DOCTOR = 2048,
 };
 
 typedef struct cli_options {

@@ -83,6 +83,14 @@ bool lm_place_state(char *path, size_t size, lm_error *err)
     return find_place(&state, path, size, err);
 }
 
+bool lm_place_settings(const char *name, char *path, size_t size)
+{
+    const char *xdg = absolute("XDG_CONFIG_HOME");
+    const char *home = absolute("HOME");
+    const char *base = xdg ? xdg : home;
+    return base && join(path, size, base, xdg ? "/lemnos/" : "/.config/lemnos/", name);
+}
+
 // The folder of the running program, without a final slash; false where the system does not tell.
 static bool program_folder(char *path, size_t size)
 {

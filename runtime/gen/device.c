@@ -1,25 +1,20 @@
 // Devices: what the GPU layer knows, in the words of lm.h.
 
 #include "gen/objects.h"
+#include "gen/quirk_tables.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 static void vendor_name(uint32_t id, char *name, size_t size)
 {
-    static const struct {
-        uint32_t id;
-        const char *name;
-    } known[] = {{0x1002, "AMD"},   {0x10de, "NVIDIA"}, {0x8086, "Intel"},
-                 {0x106b, "Apple"}, {0x13b5, "Arm"},    {0x5143, "Qualcomm"},
-                 {0x10005, "Mesa"}, {0x1ae0, "Google"}, {0x1010, "Imagination"}};
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (known[i].id == id) {
-            snprintf(name, size, "%s", known[i].name);
-            return;
-        }
-    snprintf(name, size, "0x%04x", id);
+    const char *known = lm_vendor_name(id);
+    if (known)
+        snprintf(name, size, "%s", known);
+    else
+        snprintf(name, size, "0x%04x", id);
 }
 
 static lm_device_kind kind_of(const lm_adapter *adapter)
@@ -36,7 +31,21 @@ static lm_device_kind kind_of(const lm_adapter *adapter)
     }
 }
 
-static void describe(const lm_adapter *adapter, lm_device_info *info)
+static void describe_features(const lm_features *features, lm_device_info *info)
+{
+    static_assert((int)LM_N_FEATURES <= LM_MAX_FEATURES, "lm_device_info has no room for them");
+    for (lm_feature i = 0; i < LM_N_FEATURES; i++) {
+        lm_feature_info *it = &info->features[info->n_features++];
+        it->used = lm_feature_is_used(i);
+        it->offered = lm_features_offered(features, i);
+        it->off = (features->off >> i & 1) != 0;
+        snprintf(it->name, sizeof it->name, "%s", lm_feature_name(i));
+        snprintf(it->off_by, sizeof it->off_by, "%s", lm_off_by_name(features->reason[i].by));
+        snprintf(it->why, sizeof it->why, "%s", features->reason[i].why);
+    }
+}
+
+static void describe(const lm_adapter *adapter, const lm_quirks *quirks, lm_device_info *info)
 {
     *info = (lm_device_info){
         .vulkan_version = adapter->properties.apiVersion,
@@ -56,6 +65,11 @@ static void describe(const lm_adapter *adapter, lm_device_info *info)
     snprintf(info->uuid, sizeof info->uuid, "%s", adapter->uuid_text);
     snprintf(info->reason, sizeof info->reason, "%s", adapter->reason);
     vendor_name(adapter->properties.vendorID, info->vendor, sizeof info->vendor);
+    lm_driver_version_format(&adapter->driver_version, info->driver_version,
+                             sizeof info->driver_version);
+    snprintf(info->quirks, sizeof info->quirks, "%s", adapter->quirks);
+    snprintf(info->quirk_warning, sizeof info->quirk_warning, "%s", lm_quirks_warning(quirks));
+    describe_features(&adapter->features, info);
     for (uint32_t i = 0; i < adapter->n_shapes && i < LM_MAX_MATRIX_SHAPES; i++) {
         lm_matrix_shape *shape = &info->matrix_shapes[info->n_matrix_shapes++];
         shape->m = adapter->shapes[i].m;
@@ -94,18 +108,24 @@ static void give_reasons(lm_device_info *infos, size_t n)
 
 bool lm_devices_list(lm_device_info **infos, size_t *n_infos, lm_error *err)
 {
-    lm_instance *instance = lm_instance_create(&(lm_instance_params){0}, err);
-    if (!instance)
+    lm_quirks *quirks = lm_quirk_tables_read(err);
+    if (!quirks)
         return false;
+    lm_instance *instance = lm_instance_create(&(lm_instance_params){.quirks = quirks}, err);
+    if (!instance) {
+        lm_quirks_destroy(&quirks);
+        return false;
+    }
     size_t n = 0;
     const lm_adapter *adapters = lm_instance_adapters(instance, &n);
     *infos = calloc(n, sizeof **infos);
     *n_infos = n;
     for (size_t i = 0; *infos && i < n; i++)
-        describe(&adapters[i], &(*infos)[i]);
+        describe(&adapters[i], quirks, &(*infos)[i]);
     if (*infos)
         give_reasons(*infos, n);
     lm_instance_destroy(&instance);
+    lm_quirks_destroy(&quirks);
     return *infos || lm_fail(err, LM_NO_MEMORY, "out of memory listing %zu devices", n);
 }
 
@@ -125,6 +145,9 @@ lm_device *lm_device_open(const lm_device_params *params, lm_error *err)
         lm_fail(err, LM_NO_MEMORY, "out of memory opening a device");
         return NULL;
     }
+    lm_quirks *quirks = lm_quirk_tables_read(err);
+    if (!quirks)
+        goto fail;
     const lm_gpu_params gpu = {
         .device = params->device,
         .cache_dir = params->cache_dir,
@@ -134,15 +157,21 @@ lm_device *lm_device_open(const lm_device_params *params, lm_error *err)
         .timestamps = is_set("LM_TIMESTAMPS", "1"),
         .lowered_limits = getenv("LM_LIMITS"),
         .off = getenv("LM_OFF"),
+        .safe = params->safe,
+        .quirks = quirks,
     };
     device->gpu = lm_gpu_open(&gpu, err);
-    if (!device->gpu) {
-        lm_device_close(&device);
-        return NULL;
-    }
-    describe(lm_gpu_adapter(device->gpu), &device->info);
+    if (!device->gpu)
+        goto fail;
+    describe(lm_gpu_adapter(device->gpu), quirks, &device->info);
     device->info.chosen = true;
+    device->info.safe = params->safe;
+    lm_quirks_destroy(&quirks);
     return device;
+fail:
+    lm_quirks_destroy(&quirks);
+    lm_device_close(&device);
+    return NULL;
 }
 
 void lm_device_close(lm_device **device)

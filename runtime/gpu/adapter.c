@@ -1,6 +1,7 @@
 #include "gpu/adapter.h"
 
 #include "gpu/matrix_shapes.h"
+#include "gpu/quirks.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -72,6 +73,9 @@ static void read_names(lm_adapter *adapter, const VkPhysicalDeviceIDProperties *
 {
     memcpy(adapter->uuid, id->deviceUUID, VK_UUID_SIZE);
     memcpy(adapter->driver_uuid, id->driverUUID, VK_UUID_SIZE);
+    adapter->driver_id = (uint32_t)driver->driverID;
+    adapter->driver_version = lm_driver_version_of(
+        adapter->driver_id, adapter->properties.driverVersion, driver->driverInfo);
     const uint8_t *u = adapter->uuid;
     snprintf(adapter->uuid_text, sizeof adapter->uuid_text,
              "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", u[0], u[1],
@@ -237,7 +241,9 @@ static void add_shape(lm_adapter *adapter, const VkCooperativeMatrixPropertiesKH
 static void read_shapes(lm_adapter *adapter, VkInstance instance,
                         const struct extensions *extensions)
 {
-    if (!has_extension(extensions, VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME))
+    // There is a driver that crashes when it is asked for its shapes.
+    if (!has_extension(extensions, VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME) ||
+        (adapter->features.off & (uint32_t)1 << LM_FEATURE_MATRIX))
         return;
     const PFN_vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR get =
         (PFN_vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR)vkGetInstanceProcAddr(
@@ -318,9 +324,11 @@ static void read_memory(lm_adapter *adapter, const struct extensions *extensions
     adapter->free_bytes = lm_adapter_free_bytes(adapter);
 }
 
-// What shall not be used, whether or not it is offered.
+// What shall not be used, whether or not it is offered. Comes before the driver is asked for it.
 static bool restrain(lm_adapter *adapter, const lm_instance_params *params, lm_error *err)
 {
+    if (params->quirks)
+        lm_quirks_apply(params->quirks, adapter);
     if (params->safe)
         lm_features_turn_all_off(&adapter->features, LM_OFF_SAFE, "safe mode was asked for");
     return (!params->off || lm_features_turn_list_off(&adapter->features, params->off, LM_OFF_USER,

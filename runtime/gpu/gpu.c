@@ -112,7 +112,8 @@ lm_gpu *lm_gpu_open(const lm_gpu_params *params, lm_error *err)
     const lm_instance_params instance = {.validation = params->validation,
                                          .lowered_limits = params->lowered_limits,
                                          .off = params->off,
-                                         .safe = params->safe};
+                                         .safe = params->safe,
+                                         .quirks = params->quirks};
     gpu->instance = lm_instance_create(&instance, err);
     const lm_adapter *adapter =
         gpu->instance ? lm_instance_pick(gpu->instance, params->device, err) : NULL;

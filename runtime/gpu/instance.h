@@ -7,6 +7,7 @@
 #define LM_GPU_INSTANCE_H
 
 #include "base/error.h"
+#include "gpu/driver.h"
 #include "gpu/features.h"
 #include "gpu/limits.h"
 #include "gpu/vulkan.h"
@@ -14,6 +15,7 @@
 #include <stddef.h>
 
 typedef struct lm_instance lm_instance;
+typedef struct lm_quirks lm_quirks; // gpu/quirks.h
 
 #define LM_ADAPTER_MAX_SHAPES 16
 
@@ -30,13 +32,16 @@ typedef struct lm_adapter {
     VkPhysicalDeviceMemoryProperties memory;
     lm_limits limits; // lowered where asked for
     uint32_t queue_family;
-    char driver[128]; // "llvmpipe Mesa 25.0.7 (LLVM 15.0.6)"
+    char driver[128];   // "llvmpipe Mesa 25.0.7 (LLVM 15.0.6)"
+    uint32_t driver_id; // VkDriverId
+    lm_driver_version driver_version;
     uint8_t uuid[VK_UUID_SIZE];
     uint8_t driver_uuid[VK_UUID_SIZE];
     char uuid_text[37];
     uint64_t heap_bytes;  // of the heaps with device-local memory
     uint64_t free_bytes;  // of these, at most heap_bytes
     lm_features features; // the optional paths
+    char quirks[128];     // the entries that match: "quirks.txt:12, quirks.txt:14"; "": none
     bool int8;
     lm_adapter_shape shapes[LM_ADAPTER_MAX_SHAPES];
     uint32_t n_shapes;
@@ -49,6 +54,7 @@ typedef struct lm_instance_params {
     const char *lowered_limits; // see lm_limits_lower(); NULL: none
     const char *off;            // see lm_features_turn_list_off(); NULL: none
     bool safe;                  // every optional path off
+    const lm_quirks *quirks;    // borrowed while the instance is created; NULL: none
 } lm_instance_params;
 
 // Fails with LM_UNSUPPORTED where there is no loader, no driver or no validation layer, and says

@@ -42,3 +42,11 @@ fi
 # Without -m, the program has to find its model in the installed assets.
 printf 'int main(void)\n{\n' | "$program" complete -n 4 - >text
 [ -s text ] || { echo "the installed program completed nothing"; exit 1; }
+
+# Without its quirk table the program works on, and says so once.
+rm "$scratch/prefix/share/lemnos/quirks.txt"
+"$program" devices >devices 2>warning
+if [ "$(grep -c '^lemnos: warning: no quirk table' warning)" -ne 1 ] || [ ! -s devices ]; then
+    echo "without its quirk table the installed program should list devices with one warning"
+    exit 1
+fi
