@@ -146,7 +146,18 @@ class Plan(unittest.TestCase):
         self.assertAlmostEqual(plan.lr_at(699), 1)
         self.assertAlmostEqual(plan.lr_at(700), 0.1**0.5)
         self.assertAlmostEqual(plan.lr_at(999), 0.1)
-        self.assertEqual(plan.phase(899)[0] * 4, plan.phase(900)[0])
+        self.assertEqual(plan.phase(949)[0] * 4, plan.phase(950)[0])
+
+    def test_rows_of_the_first_steps(self):
+        plan = train.Plan(models.Config(1, 64, 1, 1, 64), 1000, 1024, 1.0)
+        rows = torch.arange(2 * 1025).view(2, 1025)
+        copies = plan.cut(rows, 39)
+        self.assertEqual(copies.shape, (16, 129))
+        self.assertTrue(torch.equal(copies[:, :64], copies[:, 64:128]))
+        short = plan.cut(rows, 40)
+        self.assertEqual(short.shape, (8, 257))
+        self.assertEqual(short[1].tolist(), list(range(256, 513)))
+        self.assertIs(plan.cut(rows, 400), rows)
 
 
 class Resume(unittest.TestCase):
