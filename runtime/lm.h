@@ -89,7 +89,7 @@ typedef struct lm_device_params {
     const char *device;    // UUID or a part of the name, any case; NULL: the best one
     const char *cache_dir; // where compiled pipelines are kept; NULL: nowhere
     bool validation;       // load the Khronos validation layer; its messages become errors
-    bool safe;             // none of the optional paths, a barrier before every op
+    bool safe;             // none of the optional paths, a barrier before every op; also LM_SAFE=1
 } lm_device_params;
 
 // Fails with LM_UNSUPPORTED (no loader, no driver, no usable or no such device).

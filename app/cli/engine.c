@@ -74,7 +74,8 @@ static bool open_device(cli_engine *engine, lm_error *err)
         cli_say("warning: compiled shaders are not kept: %s", no_cache.message);
     const lm_device_params params = {.device = options->device,
                                      .cache_dir = cached ? engine->cache_dir : NULL,
-                                     .validation = options->validation};
+                                     .validation = options->validation,
+                                     .safe = options->safe};
     engine->device = lm_device_open(&params, err);
     if (!engine->device)
         return false;

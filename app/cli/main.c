@@ -150,6 +150,7 @@ static cli_exit help(void)
              "  XDG_CACHE_HOME  compiled shaders and what was checked are kept in its folder "
              "lemnos\n"
              "  XDG_CONFIG_HOME your quirks.txt is read from its folder lemnos\n"
+             "  LM_SAFE=1       --safe for every command that takes it\n"
              "  LM_QUIRKS       one more quirk table, or none: no table at all\n"
              "  LM_SELF_TEST    off: devices are not checked\n"
              "  XDG_STATE_HOME  the history of chat is kept in its folder lemnos\n");

@@ -132,6 +132,8 @@ static const struct option table[] = {
      ON_DEVICE},
     {0, "device", "DEVICE", "a UUID or a part of a name from 'lemnos devices'", TEXT, AT(device), 0,
      0, ON_DEVICE},
+    {0, "safe", NULL, "none of the optional fast paths, f32 KV cache, a barrier before every op",
+     FLAG, AT(safe), 0, 0, GENERATE | CLI_PERPLEXITY},
     {0, "validation", NULL, "run under the Vulkan validation layer (slow)", FLAG, AT(validation), 0,
      0, ON_DEVICE},
     {0, "ids", NULL, "only the ids, on one line", FLAG, AT(ids), 0, 0, CLI_TOKENIZE},
@@ -295,6 +297,7 @@ static bool set_option(cli_options *options, const struct option *opt, const cha
     case BIAS:
         return add_bias(options, opt, shown, value, err);
     case KV:
+        options->kv_given = true;
         return set_kv(value, field, err);
     case SHAPE:
         return set_shape(value, field, err);
@@ -388,6 +391,22 @@ static bool check_options(const cli_options *options, unsigned command, lm_error
     return true;
 }
 
+// LM_SAFE=1 stands for --safe, but does not quarrel with --kv: whoever set it once for a bad driver
+// may have scripts that give it.
+static bool make_safe(cli_options *options, unsigned command, lm_error *err)
+{
+    const char *wish = getenv("LM_SAFE");
+    if (options->safe && options->kv_given && options->kv != LM_KV_F32)
+        return lm_fail(err, LM_BAD_ARGUMENT,
+                       "--safe and --kv %s exclude each other: it keeps the KV cache in f32",
+                       lm_kv_type_name(options->kv));
+    if (find_long("safe", 4, command) && wish && strcmp(wish, "1") == 0)
+        options->safe = true;
+    if (options->safe)
+        options->kv = LM_KV_F32;
+    return true;
+}
+
 bool cli_options_parse(cli_options *options, unsigned command, const char *command_name, int argc,
                        char **argv, lm_error *err)
 {
@@ -418,7 +437,7 @@ bool cli_options_parse(cli_options *options, unsigned command, const char *comma
         if (options->help)
             return true;
     }
-    return check_options(options, command, err);
+    return check_options(options, command, err) && make_safe(options, command, err);
 }
 
 void cli_options_finish(cli_options *options)

@@ -55,6 +55,8 @@ typedef struct cli_options {
     bool json;
     bool verbose;
     bool validation;
+    bool safe;     // --safe or LM_SAFE=1; the KV cache is f32 then
+    bool kv_given; // --kv
     bool ignore_end;
     bool stop_repetition; // --stop-repetition
     bool ids;

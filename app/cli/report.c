@@ -17,6 +17,9 @@ static double milliseconds(uint64_t ns)
 void cli_report_device(const lm_device_info *info)
 {
     fprintf(stderr, "device %s, %s, %s\n", info->name, info->driver, info->uuid);
+    if (info->safe)
+        fprintf(stderr,
+                "safe mode: no optional path, KV cache in f32, a barrier before every op\n");
 }
 
 void cli_report_plan(const lm_plan *plan)
@@ -38,14 +41,16 @@ static const char *ended(const cli_report *report)
 void cli_report_figures(const cli_report *report, bool verbose)
 {
     const lm_session_stats *stats = &report->stats;
-    fprintf(
-        stderr,
-        "[%s: %s prompt tokens (%s reused), prefill %.1f tok/s; %s new tokens, decode %.1f tok/s; "
-        "first token after %.0f ms; stopped: %s]\n",
-        report->device->name, cli_human_count(report->n_prompt).text,
-        cli_human_count(stats->reused).text, per_second(stats->prefill_tokens, stats->prefill_ns),
-        cli_human_count(report->n_tokens).text, per_second(stats->decode_tokens, stats->decode_ns),
-        milliseconds(stats->first_token_ns), ended(report));
+    fprintf(stderr,
+            "[%s%s: %s prompt tokens (%s reused), prefill %.1f tok/s; %s new tokens, decode %.1f "
+            "tok/s; "
+            "first token after %.0f ms; stopped: %s]\n",
+            report->device->name, report->device->safe ? ", safe mode" : "",
+            cli_human_count(report->n_prompt).text, cli_human_count(stats->reused).text,
+            per_second(stats->prefill_tokens, stats->prefill_ns),
+            cli_human_count(report->n_tokens).text,
+            per_second(stats->decode_tokens, stats->decode_ns), milliseconds(stats->first_token_ns),
+            ended(report));
     if (verbose && stats->logits_hash)
         fprintf(stderr, "logits hash 0x%016llx; ", (unsigned long long)stats->logits_hash);
     if (verbose)
@@ -71,6 +76,7 @@ bool cli_report_add_origin(cJSON *json, const cli_report *report)
     return cli_json_add_text(device, "name", lm_text_of(report->device->name)) &&
            cli_json_add_text(device, "uuid", lm_text_of(report->device->uuid)) &&
            cli_json_add_text(device, "driver", lm_text_of(report->device->driver)) &&
+           cli_json_add_bool(device, "safe", report->device->safe) &&
            cli_json_add_text(model, "name", lm_text_of(report->model->name)) &&
            cli_json_add_text(model, "source", lm_text_of(report->label)) &&
            cli_json_add_text(model, "format", lm_text_of(report->model->format)) &&

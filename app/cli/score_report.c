@@ -161,6 +161,7 @@ static bool add_origin(cJSON *json, const cli_engine *engine)
     return cli_json_add_text(device, "name", lm_text_of(info->name)) &&
            cli_json_add_text(device, "uuid", lm_text_of(info->uuid)) &&
            cli_json_add_text(device, "driver", lm_text_of(info->driver)) &&
+           cli_json_add_bool(device, "safe", info->safe) &&
            cli_json_add_text(source, "name", lm_text_of(model->name)) &&
            cli_json_add_text(source, "source", lm_text_of(cli_model_label(&engine->choice))) &&
            cli_json_add_text(source, "format", lm_text_of(model->format));

@@ -106,12 +106,20 @@ static void give_reasons(lm_device_info *infos, size_t n)
     }
 }
 
+static bool is_set(const char *variable, const char *value)
+{
+    const char *text = getenv(variable);
+    return text && strcmp(text, value) == 0;
+}
+
 bool lm_devices_list(lm_device_info **infos, size_t *n_infos, lm_error *err)
 {
     lm_quirks *quirks = lm_quirk_tables_read(err);
     if (!quirks)
         return false;
-    lm_instance *instance = lm_instance_create(&(lm_instance_params){.quirks = quirks}, err);
+    const lm_instance_params params = {
+        .quirks = quirks, .safe = is_set("LM_SAFE", "1"), .off = getenv("LM_OFF")};
+    lm_instance *instance = lm_instance_create(&params, err);
     if (!instance) {
         lm_quirks_destroy(&quirks);
         return false;
@@ -129,15 +137,10 @@ bool lm_devices_list(lm_device_info **infos, size_t *n_infos, lm_error *err)
     return *infos || lm_fail(err, LM_NO_MEMORY, "out of memory listing %zu devices", n);
 }
 
-static bool is_set(const char *variable, const char *value)
-{
-    const char *text = getenv(variable);
-    return text && strcmp(text, value) == 0;
-}
-
-// Five variables for tests and for finding faults, see docs/architecture.md: LM_LIMITS lowers
+// Six variables for tests and for finding faults, see docs/architecture.md: LM_LIMITS lowers
 // limits, LM_BARRIERS=all puts a barrier before every op, LM_GAPS=1 gives every tensor a buffer of
-// its own, LM_TIMESTAMPS=1 measures every op, LM_OFF switches optional paths off.
+// its own, LM_TIMESTAMPS=1 measures every op, LM_OFF switches optional paths off, LM_SAFE=1 all of
+// them.
 lm_device *lm_device_open(const lm_device_params *params, lm_error *err)
 {
     lm_device *device = calloc(1, sizeof *device);
@@ -157,7 +160,7 @@ lm_device *lm_device_open(const lm_device_params *params, lm_error *err)
         .timestamps = is_set("LM_TIMESTAMPS", "1"),
         .lowered_limits = getenv("LM_LIMITS"),
         .off = getenv("LM_OFF"),
-        .safe = params->safe,
+        .safe = params->safe || is_set("LM_SAFE", "1"),
         .quirks = quirks,
     };
     device->gpu = lm_gpu_open(&gpu, err);
@@ -165,7 +168,7 @@ lm_device *lm_device_open(const lm_device_params *params, lm_error *err)
         goto fail;
     describe(lm_gpu_adapter(device->gpu), quirks, &device->info);
     device->info.chosen = true;
-    device->info.safe = params->safe;
+    device->info.safe = gpu.safe;
     lm_quirks_destroy(&quirks);
     return device;
 fail:

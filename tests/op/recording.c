@@ -105,15 +105,20 @@ static void batches_follow_each_other(void **state)
     rig_finish(&it);
 }
 
-// Ops that share what they read have no barrier; with one before every op nothing changes.
+// Ops that share what they read have no barrier; with one before every op, asked for or in safe
+// mode, nothing changes.
 static void serial_barriers_give_the_same(void **state)
 {
     (void)state;
-    uint32_t results[2][BYTES / 4];
-    for (int serial = 0; serial < 2; serial++) {
+    uint32_t results[3][BYTES / 4];
+    for (int serial = 0; serial < 3; serial++) {
         lm_gpu_params params = test_gpu_params();
-        params.serial_barriers = serial;
+        params.serial_barriers = serial == 1;
+        params.safe = serial == 2;
+        params.timestamps = params.safe; // is refused then
         lm_gpu *gpu = test_gpu_open(&params);
+        for (lm_feature i = 0; i < LM_N_FEATURES && params.safe; i++)
+            assert_false(lm_features_on(lm_gpu_features(gpu), i));
         rig it = rig_begin(gpu);
         rig_tensor *a = rig_output(&it, "a", BYTES);
         rig_tensor *b = rig_output(&it, "b", BYTES);
@@ -130,6 +135,7 @@ static void serial_barriers_give_the_same(void **state)
         lm_gpu_close(&gpu);
     }
     assert_memory_equal(results[0], results[1], BYTES);
+    assert_memory_equal(results[0], results[2], BYTES);
 }
 
 static void dispatch(lm_recording *rec, uint32_t group_size, uint32_t groups, uint32_t args_bytes)
