@@ -25,6 +25,7 @@
 #define LM_H
 
 #include "base/error.h"
+#include "lm_check.h"
 #include "lm_features.h"
 #include "lm_sampling.h"
 #include "lm_score.h"

@@ -64,8 +64,9 @@ code | grep -E '^(app|runtime|tokenizer|shaders)/' | while read -r file; do
             gguf = base " gguf"
             tokenizer = gguf " tokenizer"
             model = ops " gguf model"
+            check = model " ref check lm_check.h"
             selftest = model " ref selftest"
-            gen = selftest " tokenizer gen lm.h"
+            gen = selftest " check lm_check.h tokenizer gen lm.h"
 
             below["runtime/base"] = base
             below["runtime/gpu"] = gpu
@@ -74,6 +75,7 @@ code | grep -E '^(app|runtime|tokenizer|shaders)/' | while read -r file; do
             below["runtime/gguf"] = gguf
             below["tokenizer"] = tokenizer
             below["runtime/model"] = model
+            below["runtime/check"] = check
             below["runtime/selftest"] = selftest
             below["runtime/gen"] = gen
             below["runtime"] = gen

@@ -132,7 +132,8 @@ bool cli_engine_open(cli_engine *engine, lm_error *err)
     if (!engine->session)
         return false;
     cli_interrupt_watch(engine->session);
-    return true;
+    return cli_checking_begin(&engine->checking, engine->options, engine->session,
+                              &engine->choice.params, &engine->choice.info, err);
 }
 
 // A cancel that arrives just before a sync or a generation begins is forgotten by the library, so
@@ -192,6 +193,7 @@ void cli_engine_warn_of_repetition(const cli_engine *engine, const cli_answer *a
 static void close_device(cli_engine *engine)
 {
     cli_interrupt_watch(NULL);
+    cli_checking_end(&engine->checking, engine->session);
     lm_session_destroy(&engine->session);
     if (engine->device) // the session's end is when compiled pipelines are saved
         cli_engine_show_warning(engine);

@@ -15,6 +15,7 @@
 #define CLI_ENGINE_H
 
 #include "answer.h"
+#include "checking.h"
 #include "lm.h"
 #include "model_choice.h"
 #include "options.h"
@@ -29,6 +30,7 @@ typedef struct cli_engine {
     bool quirks_told;    // what is wrong with the quirk tables was said
     lm_model *model;     // owned, NULL until open
     lm_session *session; // owned, NULL until open; what a SIGINT cancels
+    cli_checking checking;
 } cli_engine;
 
 // Notices SIGINT from here on, so call it after all input was read. Finds the model, looks into it

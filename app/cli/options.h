@@ -48,6 +48,7 @@ typedef struct cli_options {
     uint32_t n_logprobs;     // --logprobs; 0: not given
     uint32_t stride;         // --stride; 0: not given
     uint32_t n_chunks;       // --chunks; 0: not given
+    uint32_t check_steps;    // --check-steps; 0: not given
     const char *kl_save;     // --kl-save
     const char *kl_base;     // --kl-base
     lm_kv_type kv;           // --kv
@@ -59,6 +60,7 @@ typedef struct cli_options {
     bool kv_given; // --kv
     bool ignore_end;
     bool stop_repetition; // --stop-repetition
+    bool check;           // --check
     bool ids;
     bool special;
     bool no_bos;

@@ -78,9 +78,12 @@ void cli_say(const char *fmt, ...)
 
 const char *cli_hint(lm_status status)
 {
-    return status == LM_BAD_NUMBERS ? "; --check finds the op that makes them, --safe leaves out "
-                                      "what a driver may get wrong"
-                                    : "";
+    if (status == LM_BAD_NUMBERS)
+        return "; --check finds the op that makes them, --safe leaves out what a driver may get "
+               "wrong";
+    if (status == LM_WRONG_RESULT)
+        return "; --safe leaves out what a driver may get wrong";
+    return "";
 }
 
 cli_exit cli_fail(const lm_error *err)

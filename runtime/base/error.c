@@ -67,6 +67,8 @@ const char *lm_status_name(lm_status status)
         return "cancelled";
     case LM_BAD_NUMBERS:
         return "bad_numbers";
+    case LM_WRONG_RESULT:
+        return "wrong_result";
     }
     return "unknown";
 }

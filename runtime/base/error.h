@@ -19,6 +19,7 @@ typedef enum lm_status {
     LM_DEVICE_LOST,  // the driver gave up; destroy the device and start again
     LM_CANCELLED,    // the caller asked us to stop
     LM_BAD_NUMBERS,  // the logits held a NaN or an infinity
+    LM_WRONG_RESULT, // the device computed something else than the host, see lm_check.h
 } lm_status;
 
 typedef struct lm_error {

@@ -63,6 +63,17 @@ typedef struct lm_session_memory {
     uint32_t max_splits;
 } lm_session_memory;
 
+// Opens the source of a model and its config; *gguf is NULL for a synthetic one.
+typedef struct lm_opened {
+    lm_gguf *gguf;     // owned
+    lm_source *source; // owned; NULL for a file without tensors
+    lm_config config;
+    lm_format format; // of most weights
+} lm_opened;
+bool lm_opened_init(lm_opened *opened, const lm_model_params *params, lm_error *err);
+void lm_opened_finish(lm_opened *opened);
+void lm_opened_info(const lm_opened *opened, lm_model_info *info);
+
 struct lm_session {
     lm_model *model; // borrowed
     uint32_t ctx_tokens;
@@ -72,8 +83,10 @@ struct lm_session {
     lm_kv_layer *kv; // owned, [n_layer]
     lm_scratch scratch;
     lm_timeline_memory timeline;
-    lm_steps *steps;  // owned
-    lm_token *tokens; // owned, [ctx_tokens]: the timeline as the caller sees it
+    lm_steps *steps;     // owned
+    lm_checker *checker; // owned; NULL: nothing is checked
+    lm_opened *checked;  // owned: what it compares with
+    lm_token *tokens;    // owned, [ctx_tokens]: the timeline as the caller sees it
     uint32_t n_tokens;
     uint32_t n_evaluated; // of these, whose K and V are in the cache
     uint32_t logits_at;   // the logits on the device follow this many tokens; 0: none
@@ -115,17 +128,6 @@ bool lm_session_memory_plan(lm_session_memory *memory, lm_gpu *gpu, const lm_con
                             uint32_t ctx_tokens, lm_kv_type kv, lm_error *err);
 void lm_session_memory_finish(lm_session_memory *memory);
 
-// Opens the source of a model and its config; *gguf is NULL for a synthetic one.
-typedef struct lm_opened {
-    lm_gguf *gguf;     // owned
-    lm_source *source; // owned; NULL for a file without tensors
-    lm_config config;
-    lm_format format; // of most weights
-} lm_opened;
-bool lm_opened_init(lm_opened *opened, const lm_model_params *params, lm_error *err);
-void lm_opened_finish(lm_opened *opened);
-void lm_opened_info(const lm_opened *opened, lm_model_info *info);
-
 // What a plan is made for.
 typedef struct lm_wish {
     const lm_opened *opened; // borrowed
@@ -148,6 +150,9 @@ uint64_t lm_available_bytes(const lm_device *device);
 // again, so that the logits on the device follow the last token. At most one submit; *done says
 // whether that was all.
 bool lm_session_catch_up(lm_session *session, bool *done, lm_error *err);
+
+// Ends what lm_session_check() began.
+void lm_session_end_check(lm_session *session);
 
 // Empties the session after a failure.
 void lm_session_clear(lm_session *session);

@@ -6,6 +6,8 @@
 
 #include "gen/objects.h"
 
+#include "interface/step.h"
+
 #include <inttypes.h>
 #include <math.h>
 
@@ -105,9 +107,14 @@ static void finish(struct scoring *it)
     lm_arena_destroy(&it->arena);
 }
 
-// Computes the logits of a block; with `norm` the norm of the whole step goes before it.
-static bool run_block(struct scoring *it, uint32_t block, bool norm, lm_error *err)
+// Computes the logits of a block, of which `n_rows` count; with `norm` the norm of the whole step
+// goes before it.
+static bool run_block(struct scoring *it, uint32_t block, uint32_t n_rows, bool norm, lm_error *err)
 {
+    lm_checker *checker = lm_steps_checker(it->session->steps);
+    if (checker)
+        return (!norm || lm_checker_run(checker, it->recording, 0, 1, STEP_MAX_TOKENS, err)) &&
+               lm_checker_run(checker, it->recording, 1 + block, 2 + block, n_rows, err);
     lm_gpu *gpu = it->session->model->device->gpu;
     const VkCommandBuffer *pieces = lm_recording_pieces(it->recording);
     const lm_batch batches[] = {{pieces, 1}, {pieces + 1 + block, 1}};
@@ -142,7 +149,8 @@ static bool score_step(struct scoring *it, uint32_t begin, uint32_t end, lm_erro
         const uint32_t top = begin + block * SCORE_ROWS;
         if (atomic_load(&it->session->cancelled))
             return lm_fail(err, LM_CANCELLED, "scoring was cancelled");
-        if (!run_block(it, block, norm, err))
+        const uint32_t n_rows = end - top < SCORE_ROWS ? end - top : SCORE_ROWS;
+        if (!run_block(it, block, n_rows, norm, err))
             return lm_fail_while(err, "scoring tokens %" PRIu32 " to %" PRIu32, begin, end);
         norm = false;
         for (; position < end && position < top + SCORE_ROWS; position++)

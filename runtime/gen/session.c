@@ -164,6 +164,7 @@ void lm_session_destroy(lm_session **session)
     if (!it)
         return;
     lm_gpu_save_cache(it->model->device->gpu);
+    lm_session_end_check(it);
     lm_steps_destroy(&it->steps);
     lm_session_memory_finish(&it->memory);
     unreserve(it);

@@ -33,6 +33,8 @@ struct lm_steps {
     const lm_timeline_memory *memory;
     uint32_t max_chunk;
     struct lm_step *first; // owned list
+    lm_checker *checker;   // borrowed; NULL: none
+    bool prefill_is_checked;
 };
 
 uint32_t lm_steps_max_chunk(const lm_gpu *gpu)
@@ -70,6 +72,17 @@ lm_steps *lm_steps_create(lm_gpu *gpu, const lm_config *config, const lm_weights
     it->memory = memory;
     it->max_chunk = max_chunk;
     return it;
+}
+
+void lm_steps_set_checker(lm_steps *it, lm_checker *checker)
+{
+    it->checker = checker;
+    it->prefill_is_checked = false;
+}
+
+lm_checker *lm_steps_checker(const lm_steps *it)
+{
+    return it->prefill_is_checked ? it->checker : NULL;
 }
 
 static void destroy_step(struct lm_step *step)
@@ -244,16 +257,25 @@ bool lm_steps_prefill(lm_steps *it, uint32_t n_tokens, uint32_t n_held, bool log
         .n_splits = lm_steps_splits(it->gpu, it->config, n, round_ctx(it, n_held)),
         .logits = logits,
     };
-    return begin(it, &key, 0, pending, err);
+    if (!begin(it, &key, 0, pending, err))
+        return false;
+    // Of a long prompt the beginning and the end.
+    it->prefill_is_checked =
+        it->checker && (n_held == n_tokens || logits) && lm_checker_takes_prefill(it->checker);
+    pending->is_checked = it->prefill_is_checked;
+    return true;
 }
 
 bool lm_steps_start(lm_steps *it, lm_pending *pending, lm_error *err)
 {
-    return begin(it, &(struct step_key){.kind = STEP_START}, 0, pending, err);
+    if (!begin(it, &(struct step_key){.kind = STEP_START}, 0, pending, err))
+        return false;
+    pending->is_checked = it->checker && lm_checker_has_decode(it->checker);
+    return true;
 }
 
-bool lm_steps_decode(lm_steps *it, uint32_t n_held, lm_draw draw, lm_pending *pending,
-                     lm_error *err)
+static bool begin_decode(lm_steps *it, uint32_t n_held, lm_draw draw, lm_pending *pending,
+                         lm_error *err)
 {
     const struct step_key key = {
         .kind = STEP_DECODE,
@@ -265,13 +287,22 @@ bool lm_steps_decode(lm_steps *it, uint32_t n_held, lm_draw draw, lm_pending *pe
     return begin(it, &key, 0, pending, err);
 }
 
+bool lm_steps_decode(lm_steps *it, uint32_t n_held, lm_draw draw, lm_pending *pending,
+                     lm_error *err)
+{
+    if (!begin_decode(it, n_held, draw, pending, err))
+        return false;
+    pending->is_checked = it->checker && lm_checker_takes_decode(it->checker);
+    return true;
+}
+
 bool lm_steps_prepare_decode(lm_steps *it, uint32_t n_first, uint32_t n_last, lm_draw draw,
                              lm_error *err)
 {
     lm_pending pending;
     uint32_t n_held = n_first;
     while (n_held <= n_last) {
-        if (!lm_steps_decode(it, n_held, draw, &pending, err))
+        if (!begin_decode(it, n_held, draw, &pending, err))
             return false;
         const uint32_t end = round_ctx(it, n_held);
         n_held = (end > n_held ? end : n_held) + 1;
@@ -281,7 +312,10 @@ bool lm_steps_prepare_decode(lm_steps *it, uint32_t n_first, uint32_t n_last, lm
 
 bool lm_steps_read_logits(lm_steps *it, uint64_t readback, lm_pending *pending, lm_error *err)
 {
-    return begin(it, &(struct step_key){.kind = STEP_READ}, readback, pending, err);
+    if (!begin(it, &(struct step_key){.kind = STEP_READ}, readback, pending, err))
+        return false;
+    pending->is_checked = it->checker && lm_checker_has_decode(it->checker);
+    return true;
 }
 
 // Pieces that have been measured are scaled to the new measurement, half and half with the old.
@@ -303,6 +337,12 @@ bool lm_steps_advance(lm_steps *it, lm_pending *pending, size_t limit, lm_error 
     const size_t end = limit && limit < n_pieces ? limit : n_pieces;
     size_t to = from;
     uint64_t expected = 0;
+    if (pending->is_checked) {
+        if (!lm_checker_run(it->checker, step->recording, from, end, STEP_MAX_TOKENS, err))
+            return false;
+        pending->next_piece = end;
+        return true;
+    }
     // A piece of unknown length goes alone.
     while (to < end && (to == from || (step->piece_ns[to] && step->piece_ns[from] &&
                                        expected + step->piece_ns[to] <= SUBMIT_NS)))
@@ -331,7 +371,7 @@ static uint64_t whole_ns(const struct lm_step *step)
 uint32_t lm_steps_repeats(const lm_steps *it, const lm_pending *pending, uint32_t n_held)
 {
     const uint64_t one = whole_ns(pending->step);
-    if (one > SUBMIT_NS)
+    if (one > SUBMIT_NS || pending->is_checked)
         return 0;
     const uint64_t n = SUBMIT_NS / one;
     const uint32_t same = round_ctx(it, n_held) - n_held + 1;

@@ -8,6 +8,7 @@
 #ifndef LM_GEN_STEPS_H
 #define LM_GEN_STEPS_H
 
+#include "check/checker.h"
 #include "model/forward.h"
 
 typedef struct lm_steps lm_steps;
@@ -16,6 +17,7 @@ typedef struct lm_steps lm_steps;
 typedef struct lm_pending {
     struct lm_step *step; // borrowed from the steps; NULL: none
     size_t next_piece;
+    bool is_checked; // op by op, by the checker
 } lm_pending;
 
 // How a decode step draws its token: see lm_op_draw_greedy() and lm_op_sample().
@@ -35,6 +37,12 @@ lm_steps *lm_steps_create(lm_gpu *gpu, const lm_config *config, const lm_weights
                           const lm_scratch *scratch, const lm_timeline_memory *memory,
                           uint32_t max_chunk, lm_error *err);
 void lm_steps_destroy(lm_steps **steps);
+
+// From now on steps are checked as long as the checker takes them. It is borrowed; NULL: none.
+void lm_steps_set_checker(lm_steps *steps, lm_checker *checker);
+
+// The checker, if the last prefill step was checked; else NULL.
+lm_checker *lm_steps_checker(const lm_steps *steps);
 
 // How many of `n_tokens` the next step takes.
 uint32_t lm_steps_chunk(const lm_steps *steps, uint32_t n_tokens);

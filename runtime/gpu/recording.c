@@ -154,6 +154,7 @@ static bool remember_op(lm_recording *it, const lm_dispatch *dispatch)
     }
     lm_recorded_op *op = &it->ops[it->n_ops++];
     op->pipeline = dispatch->pipeline;
+    op->piece = (uint32_t)it->n_pieces - 1;
     op->args_bytes = dispatch->args_bytes;
     memcpy(op->groups, dispatch->groups, sizeof op->groups);
     memcpy(op->args, dispatch->args, dispatch->args_bytes);

@@ -30,6 +30,7 @@ typedef struct lm_dispatch {
 typedef struct lm_recorded_op {
     lm_pipeline_key pipeline;
     uint32_t groups[3];
+    uint32_t piece; // that it is in
     uint32_t args_bytes;
     unsigned char args[128];
 } lm_recorded_op;

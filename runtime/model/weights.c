@@ -121,6 +121,17 @@ static const lm_upload_tensor *find(const lm_weights *it, lm_tensor_kind kind, u
     return number ? &it->tensors[number - 1] : NULL;
 }
 
+bool lm_weights_find(const lm_weights *it, uint64_t address, size_t *index)
+{
+    for (size_t i = 0; i < it->n_tensors; i++) {
+        if (it->tensors[i].matrix.address != address)
+            continue;
+        *index = i;
+        return true;
+    }
+    return false;
+}
+
 lm_matrix lm_weights_matrix(const lm_weights *it, lm_tensor_kind kind, uint32_t layer)
 {
     const lm_upload_tensor *tensor = find(it, kind, layer);

@@ -27,6 +27,9 @@ bool lm_weights_cost(lm_weights *weights, uint64_t *cost, uint64_t *staging, lm_
 // LM_DEVICE_LOST; the weights can then only be destroyed.
 bool lm_weights_load(lm_weights *weights, lm_weights_progress progress, void *user, lm_error *err);
 
+// Finds the tensor that lies at a device address: its number in the source. False if none does.
+bool lm_weights_find(const lm_weights *weights, uint64_t address, size_t *index);
+
 // A matrix. The output matrix of a tied model is its embedding.
 lm_matrix lm_weights_matrix(const lm_weights *weights, lm_tensor_kind kind, uint32_t layer);
 

@@ -1,0 +1,48 @@
+// How each op is checked: what to read, what the host makes of it, how much they may differ.
+
+#ifndef LM_CHECK_RULES_H
+#define LM_CHECK_RULES_H
+
+#include "check/bench.h"
+#include "model/config.h"
+#include "model/source.h"
+#include "model/weights.h"
+
+// The op under check, on its bench.
+typedef struct lm_check {
+    lm_bench bench;
+    const lm_config *config;
+    const lm_weights *weights;
+    const lm_source *source;
+    uint32_t max_tokens; // of a step that count
+    // The tensor that the op reads; `has_tensor` is false where it reads none.
+    bool has_tensor;
+    size_t tensor; // number in the source
+    lm_tensor_info info;
+} lm_check;
+
+void lm_check_embed(lm_check *check);
+void lm_check_matvec(lm_check *check);
+void lm_check_matmul(lm_check *check);
+
+void lm_check_step_begin(lm_check *check);
+void lm_check_rms_norm(lm_check *check);
+void lm_check_swiglu(lm_check *check);
+void lm_check_copy(lm_check *check);
+
+void lm_check_rope_store(lm_check *check);
+void lm_check_attention(lm_check *check);
+void lm_check_attention_merge(lm_check *check);
+
+void lm_check_argmax(lm_check *check);
+void lm_check_draw_greedy(lm_check *check);
+void lm_check_sample_draw(lm_check *check);
+void lm_check_part_of_draw(lm_check *check); // only runs it: sample_draw is checked from the logits
+
+// f32 [n_cols] of a row of the tensor, or of a vector of the model, as its file has it; NULL stops.
+const float *lm_check_row(lm_check *check, size_t tensor, uint32_t row);
+
+// The vector at a device address; NULL where that is 0, or it stops.
+const float *lm_check_vector(lm_check *check, uint64_t address);
+
+#endif
