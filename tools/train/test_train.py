@@ -148,16 +148,15 @@ class Plan(unittest.TestCase):
         self.assertAlmostEqual(plan.lr_at(999), 0.1)
         self.assertEqual(plan.phase(949)[0] * 4, plan.phase(950)[0])
 
-    def test_rows_of_the_first_steps(self):
-        plan = train.Plan(models.Config(1, 64, 1, 1, 64), 1000, 1024, 1.0)
-        rows = torch.arange(2 * 1025).view(2, 1025)
-        copies = plan.cut(rows, 39)
-        self.assertEqual(copies.shape, (16, 129))
-        self.assertTrue(torch.equal(copies[:, :64], copies[:, 64:128]))
-        short = plan.cut(rows, 40)
-        self.assertEqual(short.shape, (8, 257))
-        self.assertEqual(short[1].tolist(), list(range(256, 513)))
-        self.assertIs(plan.cut(rows, 400), rows)
+    def test_cut(self):
+        plan = train.Plan(models.Config(1, 64, 1, 1, 64), 100, 16, 1.0, context=16, short=4)
+        rows = torch.arange(34).reshape(2, 17)
+        copied = plan.cut(rows, 3)
+        self.assertEqual(copied.shape, (8, 5))
+        self.assertEqual(copied[5].tolist(), [21, 22, 21, 22, 21])
+        halves = plan.cut(rows, 39)
+        self.assertEqual(halves.tolist()[1:3], [list(range(8, 17)), list(range(17, 26))])
+        self.assertTrue(torch.equal(plan.cut(rows, 40), rows))
 
 
 class Resume(unittest.TestCase):

@@ -130,6 +130,7 @@ def arguments():
 
 
 def main():
+    train.keep_memory()
     args = arguments()
     torch.set_num_threads(args.threads)
     base = torch.load(args.base, map_location="cpu", weights_only=True)
