@@ -84,7 +84,7 @@ static const cli_command commands[] = {
      "LM_QUIRKS\n"
      "names. LM_QUIRKS=none: no entry at all. 'lemnos devices' shows what they do to a device.\n",
      "  lemnos quirks\n", 0, 0, cli_quirks},
-    {"info", CLI_INFO, "[OPTIONS] FILE", "show what a model is and whether it fits",
+    {"info", CLI_INFO, "[OPTIONS] [FILE]", "show what a model is and whether it fits",
      "Prints what FILE holds and, for each device, where the memory for a context of -c tokens "
      "would\n"
      "go and the largest context that fits. Loads nothing.\n",
@@ -138,8 +138,9 @@ static cli_exit help(void)
              "version.\n\n"
              "Example:\n"
              "  lemnos complete -m model.gguf -n 64 src/main.c\n\n"
-             "Without -m and --synthetic a command uses the demonstration model that comes with\n"
-             "Lemnos. The result goes to stdout, everything else to stderr.\n\n"
+             "Without -m and --synthetic a command uses a demonstration model that comes with\n"
+             "Lemnos: chat an instruct model, the others a base model. Both are small. The\n"
+             "result goes to stdout, everything else to stderr.\n\n"
              "Exit codes:\n"
              "  0    done\n"
              "  1    it did not work; one sentence on stderr says why\n"

@@ -5,10 +5,27 @@
 
 #include <stdlib.h>
 
-#define DEMONSTRATION_MODEL "lemnos-demo.gguf"
+// What complete, run, infill and whatever else asks for no answer take, and what chat takes.
+#define BASE_MODEL     "lemnos-nano-base-Q8_0.gguf"
+#define INSTRUCT_MODEL "lemnos-nano-instruct-Q8_0.gguf"
+
+// Stands for both while there are no trained ones.
+#define SYNTHETIC_MODEL "lemnos-demo.gguf"
 
 // A KV cache for the whole context of a large model is gigabytes, and most prompts need little.
 #define DEFAULT_CTX_TOKENS 4096u
+
+static bool find_demonstration(cli_model_choice *choice, unsigned command, lm_error *err)
+{
+    const char *name = command == CLI_CHAT ? INSTRUCT_MODEL : BASE_MODEL;
+    lm_error no_synthetic;
+    choice->demonstration = true;
+    choice->params.path = choice->path;
+    if (lm_place_asset(name, choice->path, sizeof choice->path, err) ||
+        lm_place_asset(SYNTHETIC_MODEL, choice->path, sizeof choice->path, &no_synthetic))
+        return true;
+    return lm_fail_while(err, "no -m FILE given, and the demonstration model is not there");
+}
 
 bool cli_model_choose(cli_model_choice *choice, const cli_options *options, const char *file,
                       lm_error *err)
@@ -20,11 +37,7 @@ bool cli_model_choose(cli_model_choice *choice, const cli_options *options, cons
     };
     if (choice->params.path || choice->params.synthetic)
         return true;
-    choice->demonstration = true;
-    choice->params.path = choice->path;
-    if (!lm_place_asset(DEMONSTRATION_MODEL, choice->path, sizeof choice->path, err))
-        return lm_fail_while(err, "no -m FILE given, and the demonstration model is not there");
-    return true;
+    return find_demonstration(choice, options->command, err);
 }
 
 bool cli_model_inspect(cli_model_choice *choice, const cli_options *options, bool want_summary,
@@ -49,7 +62,9 @@ bool cli_model_inspect(cli_model_choice *choice, const cli_options *options, boo
 void cli_model_announce(const cli_model_choice *choice)
 {
     if (choice->demonstration)
-        cli_say("this is the demonstration model, %s; choose your own with -m FILE", choice->path);
+        cli_say("this is the demonstration model, %s: it is small and no coding assistant; choose "
+                "your own with -m FILE",
+                choice->path);
     if (choice->info.warning[0])
         cli_say("warning: %s: %s", cli_model_label(choice), choice->info.warning);
 }

@@ -14,8 +14,9 @@ typedef struct cli_model_choice {
     bool demonstration; // nothing was asked for: the model that comes with Lemnos
 } cli_model_choice;
 
-// Fills `choice->params` from -m, --synthetic and --format or with the demonstration model. `file`
-// is the model where it is an argument, else NULL. Reads nothing but the asset's place.
+// Fills `choice->params` from -m, --synthetic and --format or with the demonstration model: the
+// instruct one for chat, else the base. `file` is the model where it is an argument, else NULL.
+// Reads nothing but the asset's place.
 bool cli_model_choose(cli_model_choice *choice, const cli_options *options, const char *file,
                       lm_error *err);
 

@@ -414,7 +414,7 @@ static bool make_safe(cli_options *options, unsigned command, lm_error *err)
 bool cli_options_parse(cli_options *options, unsigned command, const char *command_name, int argc,
                        char **argv, lm_error *err)
 {
-    *options = (cli_options){0};
+    *options = (cli_options){.command = command};
     // No list can be longer than the arguments.
     options->args = calloc((size_t)argc + 1, sizeof *options->args);
     options->stops = calloc((size_t)argc + 1, sizeof *options->stops);

@@ -30,6 +30,7 @@ enum {
 };
 
 typedef struct cli_options {
+    unsigned command;        // the bit of the command that they belong to
     const char *model;       // -m
     const char *synthetic;   // --synthetic
     const char *format;      // --format
