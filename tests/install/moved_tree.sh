@@ -30,18 +30,32 @@ if ldd "$program" | grep libvulkan; then
     exit 1
 fi
 
-model=$scratch/prefix/share/lemnos/lemnos-demo.gguf
-if [ ! -e "$model" ]; then
-    echo "skipped: no model among the assets yet"
-    exit 77
-fi
+# The models, what they are and whose work they were made from, and the examples. Without them there
+# is nothing to run.
+assets=$scratch/prefix/share/lemnos
+for name in lemnos-nano-base-Q8_0.gguf lemnos-nano-instruct-Q8_0.gguf MODEL_CARD.md NOTICE; do
+    if [ ! -e "$source/assets/$name" ]; then
+        echo "skipped: no $name among the assets yet"
+        exit 77
+    fi
+    cmp "$source/assets/$name" "$assets/$name"
+done
+cmp "$source/assets/demo/account.py" "$assets/demo/account.py"
 if [ ! -r "${VK_DRIVER_FILES:-}" ]; then
     echo "skipped: no lavapipe here"
     exit 77
 fi
-# Without -m, the program has to find its model in the installed assets.
-printf 'int main(void)\n{\n' | "$program" complete -n 4 - >text
-[ -s text ] || { echo "the installed program completed nothing"; exit 1; }
+
+# Without -m, the program has to find its models in the installed assets, told on stderr.
+finds() { # finds MODEL ARGS...
+    name=$1
+    shift
+    "$program" "$@" >text 2>told </dev/null || { cat told; exit 1; }
+    [ -s text ] || { echo "the installed program has nothing to say: $*"; exit 1; }
+    grep -qF "share/lemnos/$name" told || { echo "$* takes another model:"; cat told; exit 1; }
+}
+finds lemnos-nano-base-Q8_0.gguf complete -n 4 --ignore-end "$assets/demo/account.py"
+finds lemnos-nano-instruct-Q8_0.gguf chat -n 4 --ignore-end 'Write a function.'
 
 # Without its quirk table the program works on, and says so once.
 rm "$scratch/prefix/share/lemnos/quirks.txt"

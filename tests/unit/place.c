@@ -112,9 +112,10 @@ static void assets_are_found(void **state)
     assert_string_equal(path, want);
     assert_false(lm_place_asset("no-such-asset", path, strlen(want), &err)); // no room for the 0
     assert_true(lm_place_asset("no-such-asset", path, strlen(want) + 1, &err));
-    assert_int_equal(mkdir(scratch_path(&folder, "lemnos-demo.json", want), 0700), 0);
+    assert_int_equal(mkdir(scratch_path(&folder, "demo", want), 0700), 0);
+    assert_int_equal(mkdir(scratch_path(&folder, "demo/account.py", want), 0700), 0);
     set("LEMNOS_ASSETS", folder.folder); // a folder is no asset: the build tree's is found
-    assert_true(lm_place_asset("lemnos-demo.json", path, sizeof path, &err));
+    assert_true(lm_place_asset("demo/account.py", path, sizeof path, &err));
     assert_string_not_equal(path, want);
     scratch_remove(&folder);
 }
