@@ -1,5 +1,6 @@
 """The rules of the evaluation."""
 
+import dataclasses
 import json
 import pathlib
 import stat
@@ -16,6 +17,7 @@ import choices
 import measure
 import model as models
 import tokens
+from test_train import HERE, make_tokenizer
 
 BEFORE = "def f(x):\n"
 
@@ -129,6 +131,56 @@ class Bits(unittest.TestCase):
             logs = model(torch.from_numpy(ids[None, :-1]))[0].log_softmax(-1)
             want = -sum(float(logs[i - 1, ids[i]].detach()) for i in range(len(ids) - n, len(ids)))
             self.assertAlmostEqual(cost, want, delta=1e-3 * want)
+
+
+def make_run(folder):
+    """A held-out corpus of two long files, pairs, a tokenizer of bytes and a model."""
+    rng = np.random.default_rng(5)
+    for name in ("corpus", "pairs"):
+        (folder / name).mkdir()
+    with open(folder / "corpus/held_out.jsonl", "w", encoding="utf-8") as file:
+        for i in range(2):
+            functions = [
+                f'def f{k}(a):\n    """Do {k}."""\n    total = {rng.integers(9999)} + a\n'
+                "    return total\n\n\n"
+                for k in range(60)
+            ]
+            record = {**record_of("".join(functions)), "path": f"p/m{i}.py"}
+            file.write(json.dumps(record) + "\n")
+    pair = {"instruction": "Write `f(a)`.", "head": "f(a)", "code": "def f(a):\n    return a"}
+    (folder / "pairs/held_out.jsonl").write_text(f"{json.dumps(pair)}\n" * 3)
+    make_tokenizer().save(str(folder / "tokenizer.json"))
+    config = models.Config(1, 64, 1, 1, 64)
+    state = {
+        "config": dataclasses.asdict(config),
+        "context": 4096,
+        "rope": models.ROPE_LONG,
+        "model": models.Model(config).state_dict(),
+    }
+    torch.save(state, folder / "model.pt")
+
+
+class Whole(unittest.TestCase):
+    def test_every_part(self):
+        with tempfile.TemporaryDirectory() as folder:
+            folder = pathlib.Path(folder)
+            make_run(folder)
+            model = str(folder / "model.pt")
+            command = [sys.executable, str(HERE / "evaluate.py"), str(folder), model]
+            command += ["--instruct", model, "--lines", "2", "--completions", "2"]
+            command += ["--answers", "2", "--document-chars", "3000", "--files", "1"]
+            command += ["--only", "lines", "completions", "bits", "answers", "order"]
+            subprocess.run(command, check=True, capture_output=True)
+            results = json.loads((folder / "evaluation.json").read_text())
+            report = (folder / "evaluation.md").read_text()
+        self.assertEqual(results["lines"]["infill"]["of"], 2)
+        self.assertEqual(results["completions"][choices.STATEMENT]["truth"]["of"], 2)
+        self.assertEqual(results["answers"]["function and end"], {"good": 0, "of": 2, "share": 0.0})
+        # A model that knows nothing: log2 of the vocabulary for each byte, which is a token here.
+        for bits_per_byte in (results["bits"]["pytorch"], results["order"]["alone"]):
+            self.assertAlmostEqual(bits_per_byte, np.log2(tokens.N_ROWS), delta=1)
+        self.assertEqual(results["order"]["files"], 1)
+        self.assertIn("| completions behind a statement that parse | 0.0% (0 of 2) |", report)
 
 
 if __name__ == "__main__":
