@@ -20,12 +20,12 @@ import json
 import keyword
 import pathlib
 import re
-import warnings
 import zlib
 
 import numpy as np
 
 import chat
+import choices
 import pack
 import tokens
 
@@ -34,6 +34,7 @@ IN_ANSWER = 0x8000
 ANSWER_TOKENS = 128  # with the fence and the end
 INSTRUCTION_CHARS = 200
 LINE_CHARS = 90
+FUNCTION_LINES = 80
 HELD_OUT_PAIRS = 200
 MAX_OF_A_PACKAGE = 1000
 MAX_OF_A_NAME = 8
@@ -163,31 +164,30 @@ def pair_of(node, lines):
         return None
     head = f"{node.name}({arguments_of(node)})"
     code = "\n".join([f"def {head}:", *text])
-    if len(head) > 60 or not code.isascii() or not parses(code):
+    if len(head) > 60 or not code.isascii() or not choices.parse(code):
         return None
     return {"sentence": sentence, "head": head, "code": code, "foreign": n_foreign(node)}
 
 
-def parses(code):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            ast.parse(code)
-        except (SyntaxError, ValueError):
-            return False
-    return True
+def functions(lines):
+    """Yields the lines of functions of a module that may have a docstring, without decorators.
+    Only they are parsed: of most files they are a small part."""
+    for start, line in enumerate(lines):
+        if not line.startswith("def ") or (start > 0 and lines[start - 1].startswith("@")):
+            continue
+        end = start + 1
+        while end < len(lines) and (not lines[end] or lines[end][0] in " )"):
+            end += 1
+        if end - start <= FUNCTION_LINES and any('"""' in other for other in lines[start:end]):
+            yield lines[start:end]
 
 
 def candidates(record):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        tree = ast.parse(record["text"])
-    lines = record["text"].split("\n")
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef) and node.end_lineno - node.lineno <= 60:
-            pair = pair_of(node, lines)
-            if pair:
-                yield {"package": record["package"], "path": record["path"], **pair}
+    for lines in functions(record["text"].split("\n")):
+        tree = choices.parse("\n".join(lines))
+        pair = pair_of(tree.body[0], lines) if tree else None
+        if pair:
+            yield {"package": record["package"], "path": record["path"], **pair}
 
 
 def chosen(pairs):

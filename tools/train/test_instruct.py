@@ -57,6 +57,13 @@ class Pairs(unittest.TestCase):
         ):
             self.assertIsNone(pair_of(GOOD.replace(old, new)), new)
 
+    def test_functions_of_a_module(self):
+        text = "@x\n" + GOOD + "\nclass A:\n    pass\n\n" + GOOD.replace("add", "sum") + "a = 1\n"
+        text += "def none(a):\n    return a\n" + "def broken(\n" + '    """a\n'
+        record = {"package": "p", "path": "p/a.py", "text": text}
+        heads = [pair["head"] for pair in instruct.candidates(record)]
+        self.assertEqual(heads, ["sum(a, b=1, *rest)"])
+
     def test_sentences(self):
         self.assertEqual(instruct.does("Returns the sum"), "returns the sum")
         self.assertEqual(instruct.does("Copy x"), "copies x")
