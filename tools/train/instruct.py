@@ -31,7 +31,7 @@ import tokens
 
 CONTEXT = 1024
 IN_ANSWER = 0x8000
-ANSWER_TOKENS = 128  # with the fence and the end
+ANSWER_TOKENS = 100  # with the fence and the end
 INSTRUCTION_CHARS = 200
 LINE_CHARS = 90
 FUNCTION_LINES = 80
