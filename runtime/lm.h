@@ -61,6 +61,7 @@ typedef struct lm_matrix_shape {
 typedef struct lm_device_info {
     char name[256];
     char vendor[32];         // "NVIDIA", "AMD", "Intel", ..., or "0x1234"
+    uint32_t vendor_id;      // PCI id, or a number that Khronos gave
     char driver[128];        // "lavapipe Mesa 25.0.7 (LLVM 15.0.6)"
     char uuid[37];           // deviceUUID, lower case with hyphens
     uint32_t vulkan_version; // as VK_MAKE_API_VERSION

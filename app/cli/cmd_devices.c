@@ -1,4 +1,5 @@
 #include "command.h"
+#include "diagnosis_report.h"
 #include "json.h"
 
 #include "lm.h"
@@ -155,28 +156,41 @@ static bool add_device(cJSON *array, const lm_device_info *info)
            cli_json_add_text(json, "reason", lm_text_of(info->reason));
 }
 
-static bool print_json(const lm_device_info *infos, size_t n_infos, lm_error *err)
+// One object: what Vulkan shows, what the system has, and what does not fit together.
+static bool print_json(const lm_device_info *infos, size_t n_infos, const lm_diagnosis *diagnosis,
+                       lm_error *err)
 {
-    cJSON *array = cJSON_CreateArray();
-    bool complete = array != NULL;
+    cJSON *json = cJSON_CreateObject();
+    cJSON *devices = cli_json_add_array(json, "devices");
+    bool complete = devices != NULL;
     for (size_t i = 0; complete && i < n_infos; i++)
-        complete = add_device(array, &infos[i]);
-    const bool ok = cli_json_print(array, complete, err);
-    cJSON_Delete(array);
+        complete = add_device(devices, &infos[i]);
+    complete = complete && cli_diagnosis_json(json, diagnosis);
+    const bool ok = cli_json_print(json, complete, err);
+    cJSON_Delete(json);
     return ok;
 }
 
+// Where there is no device, that is the error, but what was found out is told all the same.
 cli_exit cli_devices(const cli_options *options)
 {
-    lm_device_info *infos;
-    size_t n_infos;
-    lm_error err;
-    if (!lm_devices_list(&infos, &n_infos, &err))
-        return cli_fail(&err);
+    lm_device_info *infos = NULL;
+    size_t n_infos = 0;
+    lm_error err, why;
+    const bool listed = lm_devices_list(&infos, &n_infos, &why);
+    lm_diagnosis *diagnosis = cli_diagnose(infos, n_infos, &err);
+    bool ok = diagnosis != NULL;
     if (n_infos > 0 && infos[0].quirk_warning[0])
         cli_say("warning: %s", infos[0].quirk_warning);
-    const bool ok =
-        options->json ? print_json(infos, n_infos, &err) : print_table(infos, n_infos, &err);
+    if (ok && options->json)
+        ok = print_json(infos, n_infos, diagnosis, &err);
+    else if (ok)
+        ok = print_table(infos, n_infos, &err) &&
+             (n_infos == 0 || diagnosis->n_findings == 0 || cli_print(&err, "\n")) &&
+             cli_diagnosis_print(diagnosis, &err);
+    lm_diagnosis_destroy(&diagnosis);
     free(infos);
-    return ok ? CLI_OK : cli_fail(&err);
+    if (!ok)
+        return cli_fail(&err);
+    return listed ? CLI_OK : cli_fail(&why);
 }

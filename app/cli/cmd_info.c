@@ -1,4 +1,5 @@
 #include "command.h"
+#include "diagnosis_report.h"
 #include "model_choice.h"
 #include "report.h"
 
@@ -55,6 +56,7 @@ static bool plan_table(struct table *table, const cli_model_choice *choice,
     *table = (struct table){0};
     if (!lm_devices_list(&table->devices, &n_devices, &table->why)) {
         table->devices = NULL;
+        cli_diagnosis_point(&table->why);
         if (options->device)
             *err = table->why;
         return !options->device;

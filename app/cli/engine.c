@@ -1,5 +1,7 @@
 #include "engine.h"
 
+#include "diagnosis_report.h"
+
 #include "interrupt.h"
 #include "output.h"
 
@@ -77,8 +79,11 @@ static bool open_device(cli_engine *engine, lm_error *err)
                                      .validation = options->validation,
                                      .safe = options->safe};
     engine->device = lm_device_open(&params, err);
-    if (!engine->device)
+    if (!engine->device) {
+        if (!options->validation) // which may be what fails, and then the list says nothing
+            cli_diagnosis_point(err);
         return false;
+    }
     cli_engine_show_warning(engine);
     const lm_device_info *info = lm_device_get_info(engine->device);
     if (info->quirk_warning[0] && !engine->quirks_told)

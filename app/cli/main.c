@@ -63,7 +63,10 @@ static const cli_command commands[] = {
      "  lemnos tokenize -m model.gguf --ids 'def f(x):'\n", 0, 1, cli_tokenize},
     {"devices", CLI_DEVICES, "[OPTIONS]", "list the Vulkan devices",
      "Lists every Vulkan device with what it offers, which one is chosen, and why the others are "
-     "not.\n",
+     "not.\n"
+     "Compares them with the GPUs that the kernel knows and the drivers that are installed, and "
+     "says\n"
+     "what is missing: a package, a library, a right.\n",
      "  lemnos devices --json\n", 0, 0, cli_devices},
     {"doctor", CLI_DOCTOR, "[OPTIONS] [FILE]", "check that the device computes right",
      "Runs every op on the device and compares with the host: at the sizes and in the formats of "

@@ -169,3 +169,21 @@ bool lm_file_read_all(const char *path, int fd, size_t limit, char **text, size_
     lm_file_close(&file);
     return ok;
 }
+
+bool lm_file_read_line(const char *path, const char *key, char *text, size_t size)
+{
+    char line[512];
+    const size_t skipped = key ? strlen(key) : 0;
+    bool found = false;
+    text[0] = 0;
+    FILE *file = fopen(path, "re");
+    while (file && !found && fgets(line, sizeof line, file)) {
+        line[strcspn(line, "\r\n")] = 0;
+        found = strncmp(line, key ? key : "", skipped) == 0;
+    }
+    if (found)
+        snprintf(text, size, "%s", line + skipped);
+    if (file)
+        fclose(file);
+    return found;
+}

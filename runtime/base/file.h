@@ -36,6 +36,10 @@ bool lm_file_read_at(const lm_file *file, uint64_t offset, void *to, size_t size
 // True when size and modification time are still those seen at open; else LM_BAD_FILE.
 bool lm_file_unchanged(const lm_file *file, lm_error *err);
 
+// The first line of a small file, such as those of /sys, that begins with `key`, without key and
+// line break; any line where `key` is NULL. False where there is none; then text is "".
+bool lm_file_read_line(const char *path, const char *key, char *text, size_t size);
+
 // Reads a whole stream (or, for fd < 0, the regular file at `path`) of at most `limit` bytes.
 // On success *text is the caller's to free() and is followed by one zero byte that does not count.
 bool lm_file_read_all(const char *path, int fd, size_t limit, char **text, size_t *size,

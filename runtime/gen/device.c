@@ -48,6 +48,7 @@ static void describe_features(const lm_features *features, lm_device_info *info)
 static void describe(const lm_adapter *adapter, const lm_quirks *quirks, lm_device_info *info)
 {
     *info = (lm_device_info){
+        .vendor_id = adapter->properties.vendorID,
         .vulkan_version = adapter->properties.apiVersion,
         .kind = kind_of(adapter),
         .memory_bytes = adapter->heap_bytes,
