@@ -6,11 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STAGING_BYTES 4194304u // of LM_MEMORY_SHARED; larger memory is read in parts
-
 bool lm_bench_init(lm_bench *it, lm_gpu *gpu, lm_error *err)
 {
-    const lm_buffer_params params = {"the memory for checking", STAGING_BYTES, LM_MEMORY_SHARED};
+    const lm_buffer_params params = {"the memory for checking", LM_BENCH_STAGING_BYTES,
+                                     LM_MEMORY_SHARED};
     *it = (lm_bench){.gpu = gpu};
     it->staging = lm_buffer_create(gpu, &params, err);
     return it->staging != NULL;
@@ -75,8 +74,9 @@ void *lm_bench_read(lm_bench *it, uint64_t address, uint64_t bytes)
     // Copies go in units of 16 bytes: what an arena holds has as much behind it.
     const uint64_t whole = (bytes + 15) / 16 * 16;
     unsigned char *to = lm_bench_take(it, whole);
-    for (uint64_t at = 0; to && at < whole; at += STAGING_BYTES) {
-        const uint64_t n = whole - at < STAGING_BYTES ? whole - at : STAGING_BYTES;
+    for (uint64_t at = 0; to && at < whole; at += LM_BENCH_STAGING_BYTES) {
+        const uint64_t n =
+            whole - at < LM_BENCH_STAGING_BYTES ? whole - at : LM_BENCH_STAGING_BYTES;
         if (!copy(it, address + at, lm_buffer_address(it->staging), n))
             return NULL;
         memcpy(to + at, lm_buffer_map(it->staging), n);
@@ -118,18 +118,21 @@ void lm_bench_run(lm_bench *it)
 
 bool lm_bench_check_copy(lm_bench *it, lm_error *err)
 {
-    const lm_buffer_params params = {"the memory for checking", STAGING_BYTES, LM_MEMORY_DEVICE};
+    const lm_buffer_params params = {"the memory for checking", LM_BENCH_STAGING_BYTES,
+                                     LM_MEMORY_DEVICE};
     lm_bench_begin(it, NULL);
     lm_buffer *device = lm_buffer_create(it->gpu, &params, err);
     if (!device)
         return false;
     uint32_t *words = lm_buffer_map(it->staging);
-    const uint32_t n = STAGING_BYTES / sizeof *words;
+    const uint32_t n = LM_BENCH_STAGING_BYTES / sizeof *words;
     for (uint32_t i = 0; i < n; i++)
         words[i] = i * 0x9e3779b9u ^ i >> 7;
-    bool ok = copy(it, lm_buffer_address(it->staging), lm_buffer_address(device), STAGING_BYTES);
-    memset(words, 0, STAGING_BYTES);
-    ok = ok && copy(it, lm_buffer_address(device), lm_buffer_address(it->staging), STAGING_BYTES);
+    bool ok =
+        copy(it, lm_buffer_address(it->staging), lm_buffer_address(device), LM_BENCH_STAGING_BYTES);
+    memset(words, 0, LM_BENCH_STAGING_BYTES);
+    ok = ok && copy(it, lm_buffer_address(device), lm_buffer_address(it->staging),
+                    LM_BENCH_STAGING_BYTES);
     lm_buffer_destroy(&device);
     if (!ok) {
         if (err)

@@ -24,9 +24,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define LM_BENCH_READS  24
-#define LM_BENCH_ULP    0x1p-24 // half a unit in the last place of an f32, relative
-#define LM_BENCH_ALWAYS 1e-37   // an absolute error that is none: subnormals may be flushed
+#define LM_BENCH_READS         24
+#define LM_BENCH_STAGING_BYTES 4194304u // of LM_MEMORY_SHARED; larger memory is read in parts
+#define LM_BENCH_ULP           0x1p-24  // half a unit in the last place of an f32, relative
+#define LM_BENCH_ALWAYS        1e-37    // an absolute error that is none: subnormals may be flushed
 
 // A value that is not what it should be, or no finite number on both sides.
 typedef struct lm_bench_finding {

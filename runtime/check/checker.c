@@ -103,7 +103,19 @@ static void name_place(const lm_bench_finding *f, char *text, size_t size)
              f->operand, f->rows, f->columns, f->row, f->column);
 }
 
-static bool fail_wrong(const lm_checker *it, const lm_recorded_op *op, lm_error *err)
+// Of a product the columns of y are the rows of the weights.
+static const char *remark(lm_checker *it, const lm_recorded_op *op)
+{
+    const struct rule *rule = rule_of(op->pipeline.module);
+    lm_check_weights weights = LM_CHECK_WEIGHTS_UNKNOWN;
+    if (rule->check == lm_check_matvec || rule->check == lm_check_matmul)
+        weights = lm_check_laid(&it->check, (uint32_t)it->check.bench.wrong.column);
+    return weights == LM_CHECK_WEIGHTS_OTHER  ? ", and the weights on the device are not the file's"
+           : weights == LM_CHECK_WEIGHTS_SAME ? ", and the weights on the device are the file's"
+                                              : "";
+}
+
+static bool fail_wrong(lm_checker *it, const lm_recorded_op *op, lm_error *err)
 {
     char name[128], place[128];
     const lm_bench *b = &it->check.bench;
@@ -118,9 +130,9 @@ static bool fail_wrong(const lm_checker *it, const lm_recorded_op *op, lm_error 
                        b->n_compared);
     return lm_fail(err, LM_WRONG_RESULT,
                    "%s: %s is %.7g on the device and %.7g on the host, which differ by %.2g where "
-                   "%.2g may be; %" PRIu64 " of %" PRIu64 " values differ",
+                   "%.2g may be; %" PRIu64 " of %" PRIu64 " values differ%s",
                    name, place, f->device, f->host, fabs(f->device - f->host), f->tolerance,
-                   b->n_wrong, b->n_compared);
+                   b->n_wrong, b->n_compared, remark(it, op));
 }
 
 static bool fail_bad(const lm_checker *it, const lm_recorded_op *op, lm_error *err)
@@ -128,7 +140,7 @@ static bool fail_bad(const lm_checker *it, const lm_recorded_op *op, lm_error *e
     char name[128], place[128];
     name_op(it, op, name, sizeof name);
     name_place(&it->check.bench.bad, place, sizeof place);
-    return lm_fail(err, LM_BAD_NUMBERS,
+    return lm_fail(err, LM_BAD_FILE,
                    "%s: %s is %g on the device and on the host: the first number that is not "
                    "finite, and not the device's fault",
                    name, place, it->check.bench.bad.device);

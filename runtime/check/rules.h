@@ -39,6 +39,15 @@ void lm_check_draw_greedy(lm_check *check);
 void lm_check_sample_draw(lm_check *check);
 void lm_check_part_of_draw(lm_check *check); // only runs it: sample_draw is checked from the logits
 
+typedef enum lm_check_weights {
+    LM_CHECK_WEIGHTS_UNKNOWN, // nobody asked, or it could not be found out
+    LM_CHECK_WEIGHTS_SAME,
+    LM_CHECK_WEIGHTS_OTHER,
+} lm_check_weights;
+
+// Whether a row of the op's tensor lies on the device as its file has it.
+lm_check_weights lm_check_laid(lm_check *check, uint32_t row);
+
 // f32 [n_cols] of a row of the tensor, or of a vector of the model, as its file has it; NULL stops.
 const float *lm_check_row(lm_check *check, size_t tensor, uint32_t row);
 
