@@ -46,7 +46,8 @@ typedef struct lm_check_report {
 //
 // What then runs on the session fails with LM_WRONG_RESULT where an op differs, and with
 // LM_BAD_FILE where device and host agree on a NaN or an infinity, which the weights then make; the
-// sentence names layer, op, shape and place. While it checks it takes 4 MiB of device memory beside the plan.
+// sentence names layer, op, shape and place. While it checks it takes 4 MiB of device memory beside
+// the plan.
 //
 // Fails with LM_BAD_FILE (the file is another one now), LM_NO_MEMORY, LM_WRONG_RESULT (the device
 // cannot even copy, or the table of rotations is wrong).
