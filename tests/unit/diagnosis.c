@@ -377,6 +377,11 @@ static void devices_that_are_shown_are_no_problem(void **state)
     EXPECT(it, "access", "renderD128");
     EXPECT(it, "software", "Only software Vulkan is left");
     assert_true(find_text(it, "Only software")->is_problem);
+    lm_diagnosis_destroy(&it);
+
+    put_gpu(&tree, "card1", NULL, NULL, "panfrost"); // software is no device of a GPU without id
+    it = diagnose(&tree);
+    EXPECT(it, "no_driver", "The GPU of the kernel driver panfrost has no Vulkan driver");
     end(&tree, &it);
 }
 
