@@ -54,6 +54,15 @@ function(lm_add_module module source defines out)
     DEPFILE ${spirv}.d
     COMMENT "Shader ${module}"
     VERBATIM)
+  if(module STREQUAL lm_faulty_module) # see LM_PLANT_FAULT in shaders/CMakeLists.txt
+    add_custom_command(
+      OUTPUT ${spirv}.faulty
+      COMMAND lm_plant_fault ${spirv} ${spirv}.faulty ${lm_faulty_store}
+      COMMAND ${LM_SPIRV_VAL} --target-env vulkan1.2 --scalar-block-layout ${spirv}.faulty
+      DEPENDS ${spirv} lm_plant_fault
+      VERBATIM)
+    set(spirv ${spirv}.faulty)
+  endif()
   add_custom_command(
     OUTPUT ${words}
     COMMAND ${CMAKE_COMMAND} -D INPUT=${spirv} -D OUTPUT=${words}

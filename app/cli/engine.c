@@ -70,10 +70,10 @@ static bool open_device(cli_engine *engine, lm_error *err)
     const cli_options *options = engine->options;
     lm_error no_cache;
     const bool cached = lm_place_cache(engine->cache_dir, sizeof engine->cache_dir, &no_cache);
-    if (!cached)
+    if (!cached) {
         engine->cache_dir[0] = 0;
-    if (!cached)
         cli_say("warning: compiled shaders are not kept: %s", no_cache.message);
+    }
     const lm_device_params params = {.device = options->device,
                                      .cache_dir = cached ? engine->cache_dir : NULL,
                                      .validation = options->validation,

@@ -220,7 +220,11 @@ lm_selftest_report *lm_device_selftest(lm_device *device, const lm_selftest_para
             report = tell(device, &run, err);
         }
     }
-    if (report && !lm_probe_device(device->gpu, run.record, report, err))
+    // A plan that cannot be made is no fault of the device.
+    lm_plan plan;
+    const bool planned =
+        report && params->model && lm_model_plan(device, params->model, &plan, NULL);
+    if (report && !lm_probe_device(device->gpu, planned ? &plan : NULL, run.record, report, err))
         lm_selftest_report_destroy(&report);
     if (report) {
         lm_record_save(run.record);

@@ -14,6 +14,7 @@
 #define COPY_BYTES          (128 * MIB)
 #define COPY_SOFTWARE_BYTES (8 * MIB)
 #define COPY_RUNS           5
+#define SOFTWARE_PLAN_BYTES (64 * MIB)
 
 static lm_selftest_probe *add(lm_selftest_report *report, const char *name)
 {
@@ -32,6 +33,102 @@ static void probe_memory(const lm_gpu *gpu, lm_selftest_report *report)
     snprintf(probe->text, sizeof probe->text, "%" PRIu64 " MiB free of %" PRIu64 " MiB%s",
              free_bytes / MIB, adapter->heap_bytes / MIB,
              probe->is_good ? "" : ": the driver cannot mean that");
+}
+
+// ---- memory that a plan counts on ---------------------------------------------------------------
+
+#define MAX_BLOCKS 128
+#define UNIT_BYTES 16u // the least that is copied
+
+struct blocks {
+    lm_buffer *all[MAX_BLOCKS]; // owned
+    uint64_t bytes[MAX_BLOCKS];
+    uint32_t n;
+    lm_buffer *ends; // owned: the first and the last unit of each block, for the host
+};
+
+static void give_back(struct blocks *blocks)
+{
+    for (uint32_t i = 0; i < blocks->n; i++)
+        lm_buffer_destroy(&blocks->all[i]);
+    lm_buffer_destroy(&blocks->ends);
+}
+
+// Takes up to `wanted` bytes and returns how many it got.
+static uint64_t take(lm_gpu *gpu, uint64_t wanted, struct blocks *blocks)
+{
+    const uint64_t most = lm_gpu_limits(gpu)->block_bytes / UNIT_BYTES * UNIT_BYTES;
+    const lm_buffer_params ends = {"the ends of blocks", MAX_BLOCKS * 2 * UNIT_BYTES,
+                                   LM_MEMORY_SHARED};
+    uint64_t taken = 0;
+    blocks->ends = lm_buffer_create(gpu, &ends, NULL);
+    while (blocks->ends && taken < wanted && blocks->n < MAX_BLOCKS) {
+        const uint64_t left = (wanted - taken) / UNIT_BYTES * UNIT_BYTES;
+        const lm_buffer_params params = {"a block of a plan", left < most ? left : most,
+                                         LM_MEMORY_DEVICE};
+        lm_buffer *block = left > 0 ? lm_buffer_create(gpu, &params, NULL) : NULL;
+        if (!block)
+            break;
+        blocks->all[blocks->n] = block;
+        blocks->bytes[blocks->n++] = params.size_bytes;
+        taken += params.size_bytes;
+    }
+    return taken;
+}
+
+// Fills each block with a number of its own, all of them before any is looked at: memory that is
+// not there shows as another block's number. *n_wrong counts ends that hold something else.
+static bool fill_and_look(lm_gpu *gpu, const struct blocks *blocks, uint32_t *n_wrong,
+                          lm_error *err)
+{
+    const uint64_t ends = lm_buffer_address(blocks->ends);
+    lm_recording *rec = lm_recording_begin(gpu, "memory", err);
+    if (!rec)
+        return false;
+    for (uint32_t i = 0; i < blocks->n; i++) {
+        lm_op_copy(rec, &(lm_copy){.to = lm_buffer_address(blocks->all[i]),
+                                   .size_bytes = blocks->bytes[i],
+                                   .pattern = 0x5eed0000u + i});
+        lm_recording_cut(rec);
+    }
+    for (uint32_t i = 0; i < 2 * blocks->n; i++) {
+        const uint64_t last = i % 2 ? blocks->bytes[i / 2] - UNIT_BYTES : 0;
+        lm_op_copy(rec, &(lm_copy){.from = lm_buffer_address(blocks->all[i / 2]) + last,
+                                   .to = ends + (uint64_t)i * UNIT_BYTES,
+                                   .size_bytes = UNIT_BYTES});
+    }
+    const bool ok = lm_recording_end(rec, err) && lm_recording_run(rec, err);
+    const uint32_t *words = lm_buffer_map(blocks->ends);
+    for (uint32_t i = 0; ok && i < 2 * blocks->n * UNIT_BYTES / 4; i++)
+        *n_wrong += words[i] != 0x5eed0000u + i / (UNIT_BYTES / 2);
+    lm_recording_destroy(&rec);
+    return ok;
+}
+
+static bool probe_plan(lm_gpu *gpu, const lm_plan *plan, lm_selftest_report *report, lm_error *err)
+{
+    // A software device would take and touch the machine's own memory.
+    if (!plan->fits || (lm_gpu_is_software(gpu) && plan->total_bytes > SOFTWARE_PLAN_BYTES))
+        return true;
+    struct blocks blocks = {0};
+    uint32_t n_wrong = 0;
+    const uint64_t taken = take(gpu, plan->total_bytes, &blocks);
+    const bool ok = blocks.n == 0 || fill_and_look(gpu, &blocks, &n_wrong, err);
+    give_back(&blocks);
+    if (!ok)
+        return false;
+    lm_selftest_probe *probe = add(report, "plan");
+    probe->is_good = n_wrong == 0 && taken + UNIT_BYTES > plan->total_bytes;
+    if (n_wrong > 0)
+        snprintf(probe->text, sizeof probe->text,
+                 "of %" PRIu64 " MiB taken, %" PRIu32 " words do not hold what was written",
+                 taken / MIB, n_wrong);
+    else
+        snprintf(probe->text, sizeof probe->text,
+                 "%" PRIu64 " MiB of the %" PRIu64
+                 " MiB that the model needs could be taken and used",
+                 taken / MIB, plan->total_bytes / MIB);
+    return true;
 }
 
 static void probe_subnormals(lm_gpu *gpu, lm_selftest_report *report)
@@ -105,9 +202,11 @@ static bool probe_bandwidth(lm_gpu *gpu, lm_record *record, lm_selftest_report *
     return true;
 }
 
-bool lm_probe_device(lm_gpu *gpu, lm_record *record, lm_selftest_report *report, lm_error *err)
+bool lm_probe_device(lm_gpu *gpu, const lm_plan *plan, lm_record *record,
+                     lm_selftest_report *report, lm_error *err)
 {
     probe_subnormals(gpu, report);
     probe_memory(gpu, report);
-    return probe_bandwidth(gpu, record, report, err);
+    return (!plan || probe_plan(gpu, plan, report, err)) &&
+           probe_bandwidth(gpu, record, report, err);
 }

@@ -6,8 +6,10 @@
 #include "lm_selftest.h"
 #include "selftest/record.h"
 
-// Appends to the report's probes; the first bandwidth measured becomes the baseline on the record.
-// False where the device gave up. A probe without memory to try is left out.
-bool lm_probe_device(lm_gpu *gpu, lm_record *record, lm_selftest_report *report, lm_error *err);
+// Appends to the report's probes; the best bandwidth measured is the baseline on the record. As
+// much memory as `plan` says that a model takes is taken, filled and looked at; NULL: none. False
+// where the device gave up. A probe without memory to try is left out.
+bool lm_probe_device(lm_gpu *gpu, const lm_plan *plan, lm_record *record,
+                     lm_selftest_report *report, lm_error *err);
 
 #endif

@@ -195,6 +195,16 @@ static void check_adjusted(const lm_case_numbers *n, lm_trial *t, const struct d
             lm_trial_fail(t, "logit %u of %u is adjusted to %.7g, wanted %.7g", i, n->n_vocab,
                           (double)value_of(keys[i]), (double)want[i]);
     }
+    const uint32_t *largest = in_scratch(d, at.largest);
+    const uint32_t width = (n->n_vocab + SAMPLE_PARTS - 1) / SAMPLE_PARTS;
+    for (uint32_t part = 0; part < SAMPLE_PARTS && lm_trial_goes_on(t); part++) {
+        uint32_t most = 0;
+        for (uint32_t i = part * width; i < (part + 1) * width && i < n->n_vocab; i++)
+            most = keys[i] > most ? keys[i] : most;
+        if (largest[part] != most)
+            lm_trial_fail(t, "the largest key of range %u is %08x, wanted %08x", part,
+                          largest[part], most);
+    }
     if (t->failed)
         *culprit = "sample_adjust";
 }
@@ -217,8 +227,8 @@ static void check_candidates(const lm_case_numbers *n, lm_trial *t, const struct
             const double exact = exp(((double)value_of(keys[i]) - (double)value_of(largest)) /
                                      SAMPLING.temperature) *
                                  0x1p24;
-            const bool is_there =
-                to < part * width + counts[part] && to < n->n_vocab && found[n->n_vocab + to] == i;
+            const bool is_there = to < part * width + counts[part] && to < n->n_vocab &&
+                                  found[n->n_vocab + to] == i && found[to] == keys[i];
             const double weight = is_there ? (double)found[2 * (size_t)n->n_vocab + to] : 0.0;
             if (!(fabs(weight - exact) <= 1.0 + WEIGHT_ERROR * exact))
                 lm_trial_fail(t, "token %u of %u has the weight %.0f, wanted %.1f", i, n->n_vocab,
@@ -272,6 +282,9 @@ static void check_drawn(const lm_case_numbers *n, lm_trial *t, const struct draw
         s.window = tokens + i;
         s.n_window = N_HELD;
         const uint32_t token = tokens[N_HELD + i];
+        if (d->told->tokens[i] != token)
+            lm_trial_fail(t, "draw %u appended token %u and told of token %u", i, token,
+                          d->told->tokens[i]);
         if (lm_ref_sample(&s, d->logits->at, n->n_vocab, p) <= error)
             continue;
         const double at = lm_ref_sample_random(seed, N_HELD + i);
