@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes the instruct model of the base model.
 
-    python tune.py RUN_FOLDER RUN_FOLDER/nano/model.pt [--threads 2] [--epochs 1.5]
+    python tune.py RUN_FOLDER RUN_FOLDER/nano/model.pt [--threads 2] [--epochs 2]
 
 Reads the pairs of instruct.py; as in the paper (section 4) only the answers count in the loss, and
 the rate falls like a cosine. Writes RUN_FOLDER/NAME as train.py does, and like it goes on from its
@@ -116,7 +116,7 @@ def arguments():
     parser.add_argument("run", type=pathlib.Path)
     parser.add_argument("base", type=pathlib.Path, help="model.pt of train.py")
     parser.add_argument("--name", default="instruct", help="of the folder in RUN_FOLDER")
-    parser.add_argument("--epochs", type=float, default=1.5)
+    parser.add_argument("--epochs", type=float, default=2)
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--tokens-per-step", type=int, default=4096)
     parser.add_argument("--seed", type=int, default=1)
