@@ -121,6 +121,10 @@ def training(run, name):
         rows.insert(
             3, ("context", f"{plan['context']:,}; four times that from {plan['extend_at']:.0%}")
         )
+        if plan.get("settle"):
+            said = f"again to {plan['settle_lr']:g} at step {round(plan['settle_at'] * plan['steps']):,}, "
+            said += f"then like a cosine; {plan['settle']:.1%} of the steps more"
+            rows.insert(4, ("the rate", said))
         if plan.get("cut_until"):
             said = f"texts that stand there twice until {plan['copy_until']:.0%}"
             said += f", rows of {2 * plan['short']} tokens until {plan['cut_until']:.0%}"

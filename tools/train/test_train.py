@@ -145,8 +145,25 @@ class Plan(unittest.TestCase):
         self.assertAlmostEqual(plan.lr_at(24), 1)
         self.assertAlmostEqual(plan.lr_at(699), 1)
         self.assertAlmostEqual(plan.lr_at(700), 0.1**0.5)
-        self.assertAlmostEqual(plan.lr_at(999), 0.1)
-        self.assertEqual(plan.phase(949)[0] * 4, plan.phase(950)[0])
+        self.assertAlmostEqual(plan.lr_at(949), 0.1)
+        self.assertAlmostEqual(plan.lr_at(950), plan.settle_lr)
+        self.assertLess(plan.lr_at(plan.n_steps() - 1), 0.04 * plan.settle_lr)
+
+    def test_phases(self):
+        plan = train.Plan(models.Config(1, 64, 1, 1, 64), 1000, 2048, 1.0, settle_at=0.97)
+        self.assertEqual(plan.n_steps(), 1085)
+        short, long = models.ROPE_SHORT, models.ROPE_LONG
+        expected = {949: (1024, short), 950: (4096, long), 970: (1024, long), 1084: (4096, long)}
+        for step, phase in expected.items():
+            self.assertEqual(plan.phase(step), phase)
+        # Every row of each context is taken once.
+        taken = {1024: [], 4096: []}
+        for step in range(plan.n_steps()):
+            first, count = plan.first_row(step)
+            taken[plan.phase(step)[0]] += range(first, first + count)
+        for rows in taken.values():
+            self.assertEqual(rows, list(range(len(rows))))
+        self.assertEqual(plan.n_tokens(), 1024 * len(taken[1024]) + 4096 * len(taken[4096]))
 
     def test_cut(self):
         plan = train.Plan(models.Config(1, 64, 1, 1, 64), 100, 16, 1.0, context=16, short=4)

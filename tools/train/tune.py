@@ -41,8 +41,8 @@ class TunePlan(train.Plan):
         done = (step - warm_up) / max(self.steps - warm_up, 1)
         return self.lr * (self.last + (1 - self.last) * (1 + math.cos(math.pi * done)) / 2)
 
-    def extend_step(self):
-        return self.steps + 1
+    def n_steps(self):
+        return self.steps
 
     def phase(self, _):
         return self.base_context, self.rope
