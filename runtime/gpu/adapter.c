@@ -90,6 +90,11 @@ static uint64_t min_u64(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
+// A submit takes milliseconds. A software driver may compile a shader at its first dispatch, which
+// on a busy machine has taken more than a minute.
+#define WAIT_S          60u
+#define WAIT_SOFTWARE_S 600u
+
 static void read_limits(lm_adapter *adapter, const VkPhysicalDeviceVulkan11Properties *v11,
                         const VkPhysicalDeviceSubgroupSizeControlProperties *subgroup)
 {
@@ -103,6 +108,8 @@ static void read_limits(lm_adapter *adapter, const VkPhysicalDeviceVulkan11Prope
         .group_count = from->maxComputeWorkGroupCount[0],
         .shared_bytes = from->maxComputeSharedMemorySize,
         .push_bytes = from->maxPushConstantsSize,
+        .wait_s = adapter->properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU ? WAIT_SOFTWARE_S
+                                                                                : WAIT_S,
         .subgroup_min = subgroup->minSubgroupSize,
         .subgroup_max = subgroup->maxSubgroupSize,
         .subgroup_size = v11->subgroupSize,

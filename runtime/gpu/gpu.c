@@ -6,31 +6,32 @@
 #include <stdlib.h>
 #include <string.h>
 
-// A batch takes milliseconds. A software driver may compile a shader at its first dispatch, which
-// on a busy machine has taken more than a minute.
-#define WAIT_S          60u
-#define WAIT_SOFTWARE_S 600u
+// Time is waited for in so many pieces.
+#define WAIT_SLICES 60u
 
-static unsigned wait_seconds(const lm_gpu *gpu)
+static bool fail_lost(lm_gpu *gpu, VkResult result, bool by_fault, const char *call, lm_error *err)
 {
-    return lm_gpu_is_software(gpu) ? WAIT_SOFTWARE_S : WAIT_S;
+    const char *name = gpu->adapter.properties.deviceName;
+    gpu->lost_by_fault = by_fault && !gpu->lost;
+    gpu->lost = true;
+    if (result != VK_TIMEOUT)
+        return lm_fail(err, LM_DEVICE_LOST, "%s was lost by its driver (%s)", name, call);
+    gpu->hung = true;
+    return lm_fail(err, LM_DEVICE_LOST, "%s did not answer for %u s (%s)", name,
+                   gpu->adapter.limits.wait_s, call);
 }
 
 bool lm_gpu_check(lm_gpu *gpu, VkResult result, const char *call, lm_error *err)
 {
     gpu->n_calls++;
-    if (gpu->fail_at != 0 && gpu->n_calls == gpu->fail_at)
-        result = gpu->fail_with;
-    if (result >= VK_SUCCESS && result != VK_TIMEOUT)
+    const bool by_fault = lm_fault_is_due(&gpu->fault, call);
+    if (by_fault && !gpu->fault.hangs)
+        result = gpu->fault.result;
+    if (result >= VK_SUCCESS && result != VK_TIMEOUT && result != VK_NOT_READY)
         return true;
+    if (result == VK_ERROR_DEVICE_LOST || result == VK_TIMEOUT)
+        return fail_lost(gpu, result, by_fault, call, err);
     const char *name = gpu->adapter.properties.deviceName;
-    if (result == VK_ERROR_DEVICE_LOST || result == VK_TIMEOUT) {
-        gpu->lost = true;
-        return result == VK_TIMEOUT
-                   ? lm_fail(err, LM_DEVICE_LOST, "%s did not answer for %u s (%s)", name,
-                             wait_seconds(gpu), call)
-                   : lm_fail(err, LM_DEVICE_LOST, "%s was lost by its driver (%s)", name, call);
-    }
     if (result == VK_ERROR_OUT_OF_DEVICE_MEMORY || result == VK_ERROR_OUT_OF_HOST_MEMORY)
         return lm_fail(err, LM_NO_MEMORY, "out of %s memory on %s (%s)",
                        result == VK_ERROR_OUT_OF_HOST_MEMORY ? "host" : "device", name, call);
@@ -68,10 +69,11 @@ static bool create_device(lm_gpu *gpu, lm_error *err)
         .enabledExtensionCount = 1,
         .ppEnabledExtensionNames = extensions,
     };
-    if (!lm_gpu_check(gpu, vkCreateDevice(adapter->handle, &info, NULL, &gpu->handle),
-                      "vkCreateDevice", err))
+    const VkResult result = vkCreateDevice(adapter->handle, &info, NULL, &gpu->handle);
+    if (gpu->handle) // also where a fault hides the success: it must be destroyed
+        volkLoadDeviceTable(&gpu->vk, gpu->handle);
+    if (!lm_gpu_check(gpu, result, "vkCreateDevice", err))
         return false;
-    volkLoadDeviceTable(&gpu->vk, gpu->handle);
     gpu->vk.vkGetDeviceQueue(gpu->handle, adapter->queue_family, 0, &gpu->queue);
     return true;
 }
@@ -109,6 +111,8 @@ lm_gpu *lm_gpu_open(const lm_gpu_params *params, lm_error *err)
         lm_fail(err, LM_NO_MEMORY, "out of memory opening a device");
         return NULL;
     }
+    if (params->fault && !lm_fault_parse(&gpu->fault, params->fault, err))
+        goto fail;
     const lm_instance_params instance = {.validation = params->validation,
                                          .lowered_limits = params->lowered_limits,
                                          .off = params->off,
@@ -144,8 +148,13 @@ void lm_gpu_close(lm_gpu **gpu)
     lm_gpu *it = *gpu;
     if (!it)
         return;
+    if (!lm_gpu_is_idle(it)) {
+        lm_pipelines_destroy(&it->pipelines);
+        free(it);
+        *gpu = NULL;
+        return;
+    }
     if (it->handle) {
-        it->vk.vkDeviceWaitIdle(it->handle);
         lm_pipelines_destroy(&it->pipelines);
         it->vk.vkDestroyPipelineLayout(it->handle, it->layout, NULL);
         it->vk.vkDestroySemaphore(it->handle, it->timeline, NULL);
@@ -212,10 +221,24 @@ uint64_t lm_gpu_n_calls(const lm_gpu *gpu)
     return gpu->n_calls;
 }
 
+void lm_gpu_inject_fault(lm_gpu *gpu, const lm_fault *fault)
+{
+    gpu->fault = *fault;
+    if (fault->n_left == 0 && gpu->lost_by_fault)
+        gpu->lost = gpu->lost_by_fault = gpu->hung = false;
+}
+
 void lm_gpu_inject(lm_gpu *gpu, uint64_t nth_call, VkResult result)
 {
-    gpu->fail_at = nth_call ? gpu->n_calls + nth_call : 0;
-    gpu->fail_with = result;
+    lm_gpu_inject_fault(gpu, &(lm_fault){.n_left = nth_call, .result = result});
+}
+
+bool lm_gpu_is_idle(const lm_gpu *gpu)
+{
+    uint64_t value = 0;
+    return !gpu->hung ||
+           (gpu->vk.vkGetSemaphoreCounterValue(gpu->handle, gpu->timeline, &value) == VK_SUCCESS &&
+            value >= gpu->submitted);
 }
 
 #define MAX_BATCHES 64
@@ -249,16 +272,27 @@ bool lm_gpu_submit(lm_gpu *gpu, const lm_batch *batches, uint32_t n_batches, uin
         };
     }
     // An injected failure takes the call's place: nobody would wait for what it had submitted.
-    const bool injected = gpu->fail_at != 0 && gpu->n_calls + 1 == gpu->fail_at;
     const VkResult result =
-        injected ? gpu->fail_with
-                 : gpu->vk.vkQueueSubmit(gpu->queue, n_batches, submits, VK_NULL_HANDLE);
+        lm_fault_is_next(&gpu->fault, "vkQueueSubmit")
+            ? gpu->fault.result
+            : gpu->vk.vkQueueSubmit(gpu->queue, n_batches, submits, VK_NULL_HANDLE);
     if (!lm_gpu_check(gpu, result, "vkQueueSubmit", err))
         return false;
     gpu->submitted += n_batches;
     gpu->n_submits++;
     *value = gpu->submitted;
     return true;
+}
+
+// A driver's timeout goes by a clock that runs on while this process is stopped, and what it waits
+// for may stand still just as long. Counted in slices, a stop of any length costs one of them.
+static VkResult wait_in_slices(const lm_gpu *gpu, const VkSemaphoreWaitInfo *wait)
+{
+    const uint64_t slice_ns = gpu->adapter.limits.wait_s * (uint64_t)1000000000u / WAIT_SLICES;
+    VkResult result = VK_TIMEOUT;
+    for (uint32_t i = 0; i < WAIT_SLICES && result == VK_TIMEOUT; i++)
+        result = gpu->vk.vkWaitSemaphores(gpu->handle, wait, slice_ns);
+    return result;
 }
 
 bool lm_gpu_wait(lm_gpu *gpu, uint64_t value, lm_error *err)
@@ -269,8 +303,6 @@ bool lm_gpu_wait(lm_gpu *gpu, uint64_t value, lm_error *err)
         .pSemaphores = &gpu->timeline,
         .pValues = &value,
     };
-    const uint64_t wait_ns = (uint64_t)wait_seconds(gpu) * 1000000000u;
-    return lm_gpu_check(gpu, gpu->vk.vkWaitSemaphores(gpu->handle, &wait, wait_ns),
-                        "vkWaitSemaphores", err) &&
+    return lm_gpu_check(gpu, wait_in_slices(gpu, &wait), "vkWaitSemaphores", err) &&
            lm_instance_is_valid(gpu->instance, err);
 }

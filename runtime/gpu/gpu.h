@@ -9,6 +9,7 @@
 #define LM_GPU_GPU_H
 
 #include "base/error.h"
+#include "gpu/fault.h"
 #include "gpu/instance.h"
 
 #include <stddef.h>
@@ -27,9 +28,13 @@ typedef struct lm_gpu_params {
     const char *off; // optional paths not to take, see lm_features_turn_list_off(); NULL: none
     bool safe;       // none of the optional paths
     const lm_quirks *quirks; // borrowed while the device is opened; NULL: none
+    const char *fault; // one to inject, see fault.h; NULL: none
 } lm_gpu_params;
 
 lm_gpu *lm_gpu_open(const lm_gpu_params *params, lm_error *err);
+
+// What a device that hangs may still use is never freed, nor is the device closed: both could wait
+// without end. The process then loses that memory.
 void lm_gpu_close(lm_gpu **gpu);
 
 lm_instance *lm_gpu_instance(const lm_gpu *gpu);
@@ -65,14 +70,17 @@ typedef struct lm_batch {
 bool lm_gpu_submit(lm_gpu *gpu, const lm_batch *batches, uint32_t n_batches, uint64_t *value,
                    lm_error *err);
 
-// Waits for a value. A wait of more than 60 s (600 s for a software device) is LM_DEVICE_LOST: a
-// hung device ends in a sentence. With validation on, fails once the layer has reported something.
+// Waits for a value. A wait of more than the limit wait_s (60 s, 600 s for a software device) is
+// LM_DEVICE_LOST: a hung device ends in a sentence. Time in which this process was stopped does not
+// count. With validation on, fails once the layer has reported something.
 bool lm_gpu_wait(lm_gpu *gpu, uint64_t value, lm_error *err);
 
 uint64_t lm_gpu_n_submits(const lm_gpu *gpu);
 
-// Makes the n-th checked Vulkan call from now on fail with `result`, for tests; 0: none.
+// For tests: makes the n-th checked call from now on fail with `result`. 0: none does any more, and
+// a device that was lost by such a fault is there again.
 void lm_gpu_inject(lm_gpu *gpu, uint64_t nth_call, VkResult result);
-uint64_t lm_gpu_n_calls(const lm_gpu *gpu); // checked calls so far
+void lm_gpu_inject_fault(lm_gpu *gpu, const lm_fault *fault); // any other
+uint64_t lm_gpu_n_calls(const lm_gpu *gpu);                   // checked calls so far
 
 #endif

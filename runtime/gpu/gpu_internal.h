@@ -21,9 +21,10 @@ struct lm_gpu {
     uint64_t memory_used;
     uint64_t n_submits;
     uint64_t n_calls;
-    uint64_t fail_at; // the call number that fails; 0: none
-    VkResult fail_with;
+    lm_fault fault; // what is to be injected
+    bool lost_by_fault;
     bool lost;
+    bool hung; // a wait timed out: what was submitted may still run
     bool separate_tensors;
     bool timestamps;
     char warning[256];
@@ -32,6 +33,10 @@ struct lm_gpu {
 // True if `result` is a success; else fills `err` with a sentence naming `call`. Every result of a
 // Vulkan call passes here: it counts calls, injects faults and remembers that the device is lost.
 bool lm_gpu_check(lm_gpu *gpu, VkResult result, const char *call, lm_error *err);
+
+// False while something that was submitted may still run, though the wait for it has failed:
+// memory, recordings and pipelines are then left alone.
+bool lm_gpu_is_idle(const lm_gpu *gpu);
 
 // Finds out how the device reads subnormal binary16 values: where it flushes them,
 // LM_FEATURE_HALF_UNPACK goes off.

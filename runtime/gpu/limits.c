@@ -11,6 +11,7 @@ const lm_limits lm_limits_floor = {
     .group_count = 65535,
     .shared_bytes = 16384,
     .push_bytes = 128,
+    .wait_s = 1,
     .subgroup_min = 4,
     .subgroup_max = 64,
     .subgroup_size = 4,
@@ -45,6 +46,8 @@ static bool lower_one(lm_limits *limits, const char *name, size_t n, unsigned lo
         return lower_u32(&limits->shared_bytes, floor->shared_bytes, value);
     if (n == 10 && memcmp(name, "push_bytes", n) == 0)
         return lower_u32(&limits->push_bytes, floor->push_bytes, value);
+    if (n == 6 && memcmp(name, "wait_s", n) == 0)
+        return lower_u32(&limits->wait_s, floor->wait_s, value);
     *known = false;
     return false;
 }

@@ -16,6 +16,7 @@ typedef struct lm_limits {
     uint32_t group_count;       // workgroups in one dimension of a grid
     uint32_t shared_bytes;      // shared memory of a workgroup
     uint32_t push_bytes;        // push constants
+    uint32_t wait_s;            // how long a submit may take before the device counts as hung
     uint32_t subgroup_min, subgroup_max;
     uint32_t subgroup_size; // what every pipeline is made with
 } lm_limits;

@@ -123,8 +123,10 @@ void lm_buffer_destroy(lm_buffer **buffer)
     if (!it)
         return;
     lm_gpu *gpu = it->gpu;
-    gpu->vk.vkDestroyBuffer(gpu->handle, it->handle, NULL);
-    gpu->vk.vkFreeMemory(gpu->handle, it->memory, NULL);
+    if (lm_gpu_is_idle(gpu)) {
+        gpu->vk.vkDestroyBuffer(gpu->handle, it->handle, NULL);
+        gpu->vk.vkFreeMemory(gpu->handle, it->memory, NULL);
+    }
     gpu->memory_used -= it->allocated;
     free(it);
     *buffer = NULL;

@@ -43,18 +43,24 @@ void lm_pipelines_save(lm_pipelines *it)
     it->is_new = false;
 }
 
-void lm_pipelines_destroy(lm_pipelines **pipelines)
+static void destroy_handles(lm_pipelines *it)
 {
-    lm_pipelines *it = *pipelines;
-    if (!it)
-        return;
     lm_gpu *gpu = it->gpu;
-    lm_pipelines_save(it);
     for (size_t i = 0; i < it->n_entries; i++)
         gpu->vk.vkDestroyPipeline(gpu->handle, it->entries[i].pipeline, NULL);
     for (size_t i = 0; i < LM_MODULE_COUNT; i++)
         gpu->vk.vkDestroyShaderModule(gpu->handle, it->modules[i], NULL);
     gpu->vk.vkDestroyPipelineCache(gpu->handle, it->cache, NULL);
+}
+
+void lm_pipelines_destroy(lm_pipelines **pipelines)
+{
+    lm_pipelines *it = *pipelines;
+    if (!it)
+        return;
+    lm_pipelines_save(it);
+    if (lm_gpu_is_idle(it->gpu))
+        destroy_handles(it);
     free(it->cache_path);
     free(it->entries);
     free(it);

@@ -224,10 +224,12 @@ void lm_recording_destroy(lm_recording **recording)
     if (!it)
         return;
     lm_gpu *gpu = it->gpu;
-    if (it->n_pieces > 0)
-        gpu->vk.vkFreeCommandBuffers(gpu->handle, gpu->commands, (uint32_t)it->n_pieces,
-                                     it->pieces);
-    gpu->vk.vkDestroyQueryPool(gpu->handle, it->times, NULL);
+    if (lm_gpu_is_idle(gpu)) {
+        if (it->n_pieces > 0)
+            gpu->vk.vkFreeCommandBuffers(gpu->handle, gpu->commands, (uint32_t)it->n_pieces,
+                                         it->pieces);
+        gpu->vk.vkDestroyQueryPool(gpu->handle, it->times, NULL);
+    }
     free(it->pieces);
     free(it->ops);
     free(it);
@@ -267,9 +269,9 @@ bool lm_recording_times(lm_recording *it, uint64_t *ns, lm_error *err)
     for (size_t i = 0; i < it->n_ops; i++) {
         uint64_t ticks[2];
         if (!lm_gpu_check(it->gpu,
-                          it->gpu->vk.vkGetQueryPoolResults(
-                              it->gpu->handle, it->times, 2 * (uint32_t)i, 2, sizeof ticks, ticks,
-                              sizeof *ticks, VK_QUERY_RESULT_64_BIT | VK_QUERY_RESULT_WAIT_BIT),
+                          it->gpu->vk.vkGetQueryPoolResults(it->gpu->handle, it->times,
+                                                            2 * (uint32_t)i, 2, sizeof ticks, ticks,
+                                                            sizeof *ticks, VK_QUERY_RESULT_64_BIT),
                           "vkGetQueryPoolResults", err))
             return false;
         ns[i] = ticks[1] > ticks[0] ? (uint64_t)((double)(ticks[1] - ticks[0]) * period) : 0;
