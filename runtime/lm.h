@@ -92,6 +92,7 @@ typedef struct lm_device_params {
     const char *cache_dir; // where compiled pipelines are kept; NULL: nowhere
     bool validation;       // load the Khronos validation layer; its messages become errors
     bool safe;             // none of the optional paths, a barrier before every op; also LM_SAFE=1
+    const char *fault;     // for tests: what shall go wrong, see gpu/fault.h; NULL: nothing
 } lm_device_params;
 
 // Fails with LM_UNSUPPORTED (no loader, no driver, no usable or no such device).
@@ -121,6 +122,8 @@ typedef struct lm_model_params {
     uint32_t ctx_tokens;   // longest context a session will ask for; 0: min(model's, 4096)
     uint32_t n_sessions;   // sessions of that length to keep memory for, at most 4; 0: 1
     lm_kv_type kv;         // plan for a session with this KV cache
+    uint64_t file_stamp;   // of the file that is meant (lm_model_info): another one, which has been
+                           // changed meanwhile, is LM_BAD_FILE; 0: any
     lm_progress progress;  // may be NULL
     void *progress_user;
 } lm_model_params;
@@ -134,6 +137,7 @@ typedef struct lm_model_info {
     bool qkv_bias;
     uint64_t n_params;
     uint64_t file_bytes; // 0 for a synthetic model
+    uint64_t file_stamp; // of size, time and header; 0 for a synthetic model
     char warning[192];   // what may be wrong with the file, one sentence; "" if nothing
 } lm_model_info;
 
@@ -266,6 +270,10 @@ typedef struct lm_generation_params {
     size_t n_stops;
     bool ignore_end;     // go on after end tokens, for benchmarks
     bool end_repetition; // end where a repetition is found, instead of only telling
+    // The last so many tokens of the session are the beginning of this generation: another one with
+    // the same parameters drew and told them, before its device was lost, say. They count as its
+    // own and are not told again.
+    uint32_t n_told;
 } lm_generation_params;
 
 #define LM_MAX_REPEATED 16

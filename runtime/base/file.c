@@ -1,5 +1,7 @@
 #include "base/file.h"
 
+#include "base/hash.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -87,6 +89,13 @@ const char *lm_file_path(const lm_file *file)
 uint64_t lm_file_size(const lm_file *file)
 {
     return file->size;
+}
+
+uint64_t lm_file_stamp(const lm_file *file)
+{
+    const int64_t parts[] = {(int64_t)file->size, (int64_t)file->modified.tv_sec,
+                             (int64_t)file->modified.tv_nsec};
+    return lm_hash(LM_HASH_START, parts, sizeof parts);
 }
 
 bool lm_file_read_at(const lm_file *file, uint64_t offset, void *to, size_t size, lm_error *err)

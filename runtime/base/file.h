@@ -30,6 +30,9 @@ void lm_file_close(lm_file **file);
 const char *lm_file_path(const lm_file *file);
 uint64_t lm_file_size(const lm_file *file);
 
+// A number that is another one where size or modification time at open were others.
+uint64_t lm_file_stamp(const lm_file *file);
+
 // Reads exactly `size` bytes at `offset`; a short read is LM_BAD_FILE ("truncated").
 bool lm_file_read_at(const lm_file *file, uint64_t offset, void *to, size_t size, lm_error *err);
 

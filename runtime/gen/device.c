@@ -163,6 +163,7 @@ lm_device *lm_device_open(const lm_device_params *params, lm_error *err)
         .off = getenv("LM_OFF"),
         .safe = params->safe || is_set("LM_SAFE", "1"),
         .quirks = quirks,
+        .fault = params->fault,
     };
     device->gpu = lm_gpu_open(&gpu, err);
     if (!device->gpu)

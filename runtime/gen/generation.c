@@ -48,9 +48,39 @@ static bool check_params(const lm_session *session, const lm_generation_params *
 {
     if (session->generation)
         return lm_fail(err, LM_BAD_ARGUMENT, "a generation is under way on this session");
-    if (session->n_tokens == 0)
-        return lm_fail(err, LM_BAD_ARGUMENT, "the session holds no tokens to continue");
+    if (session->n_tokens <= params->n_told)
+        return lm_fail(err, LM_BAD_ARGUMENT,
+                       params->n_told ? "the session holds nothing before the tokens told of"
+                                      : "the session holds no tokens to continue");
     return lm_sampling_check(params, session->model->config.n_vocab, err);
+}
+
+// The text of one token goes through what finds stop texts. *shown is what became certain; true
+// when a stop text is complete. Fails (*failed) only without memory.
+static bool push_token(lm_generation *it, lm_token token, lm_text *shown, bool *failed)
+{
+    const lm_tokenizer *tokenizer = it->session->model->tokenizer;
+    lm_text bytes = {"", 0};
+    if ((size_t)token < lm_tokenizer_n_vocab(tokenizer))
+        bytes = lm_tokenizer_bytes(tokenizer, token);
+    return lm_stop_push(it->stop, bytes, shown, failed);
+}
+
+// What was told already is looked at again for what may still become a stop text, a character or a
+// repetition.
+static bool replay(lm_generation *it, lm_error *err)
+{
+    const lm_token *told = it->session->tokens + (it->session->n_tokens - it->n_told);
+    for (uint32_t i = 0; i < it->n_told; i++) {
+        lm_text shown;
+        bool failed = false;
+        lm_repeats_add(&it->repeats, it->session->model->tokenizer, told, i + 1);
+        if (push_token(it, told[i], &shown, &failed))
+            return lm_fail(err, LM_BAD_ARGUMENT, "a stop text stands in the tokens told of");
+        if (failed)
+            return lm_fail(err, LM_NO_MEMORY, "out of memory for generated text");
+    }
+    return true;
 }
 
 lm_generation *lm_generation_begin(lm_session *session, const lm_generation_params *params,
@@ -84,10 +114,17 @@ lm_generation *lm_generation_begin(lm_session *session, const lm_generation_para
     }
     it->ignore_end = params->ignore_end;
     it->end_repetition = params->end_repetition;
-    const uint32_t room = session->ctx_tokens - session->n_tokens;
+    it->n_told = it->n_seen = params->n_told;
+    it->n_base = session->n_tokens;
+    const uint32_t room = session->ctx_tokens - (session->n_tokens - it->n_told);
     it->max_tokens = params->max_tokens;
     it->limit = params->max_tokens && params->max_tokens < room ? params->max_tokens : room;
-    it->n_base = session->n_tokens;
+    if (it->limit < it->n_told)
+        it->limit = it->n_told;
+    if (!replay(it, err)) {
+        lm_generation_end(&it);
+        return NULL;
+    }
     it->start_ns = lm_clock_ns();
     session->generation = it;
     session->stats.decode_ns = 0;
@@ -125,15 +162,15 @@ static bool start(lm_generation *it, lm_error *err)
     struct step_inbox *inbox = lm_arena_map(session->memory.shared, session->memory.inbox);
     inbox->pos = session->n_tokens;
     inbox->n_tokens = 0;
-    inbox->remaining = it->limit;
+    inbox->remaining = it->limit - it->n_told;
     inbox->sampling = it->sampling;
     inbox->n_end = 0;
     if (!it->ignore_end)
         fill_end_tokens(session, inbox);
     const uint32_t n_first = session->n_tokens + 1;
     lm_pending pending;
-    if (!lm_steps_prepare_decode(session->steps, n_first, session->n_tokens + it->limit, it->draw,
-                                 err) ||
+    if (!lm_steps_prepare_decode(session->steps, n_first,
+                                 session->n_tokens + it->limit - it->n_told, it->draw, err) ||
         !lm_steps_start(session->steps, &pending, err) ||
         !lm_steps_advance(session->steps, &pending, 0, err))
         return false;
@@ -167,12 +204,8 @@ _Static_assert(LM_STEPS_MAX_REPEATS <= STEP_OUT_TOKENS, "a submit may draw as ma
 // Appends the text of a drawn token to the event. True when a stop text is complete.
 static bool show(lm_generation *it, lm_token token, lm_event *event, bool *failed)
 {
-    const lm_tokenizer *tokenizer = it->session->model->tokenizer;
-    lm_text bytes = {"", 0};
-    if ((size_t)token < lm_tokenizer_n_vocab(tokenizer))
-        bytes = lm_tokenizer_bytes(tokenizer, token);
     lm_text shown;
-    const bool stopped = lm_stop_push(it->stop, bytes, &shown, failed);
+    const bool stopped = push_token(it, token, &shown, failed);
     if (*failed || !lm_text_buffer_append(&it->text, shown)) {
         *failed = true;
         return false;
@@ -184,7 +217,7 @@ static bool show(lm_generation *it, lm_token token, lm_event *event, bool *faile
 static void notice_repetition(lm_generation *it, lm_event *event)
 {
     if (!lm_repeats_add(&it->repeats, it->session->model->tokenizer,
-                        it->session->tokens + it->n_base, it->n_seen))
+                        it->session->tokens + (it->n_base - it->n_told), it->n_seen))
         return;
     event->repetition = &it->repeats.found;
     if (it->end_repetition && it->finish == LM_FINISH_NONE)
@@ -281,10 +314,10 @@ bool lm_generation_next(lm_generation *it, lm_event *event, lm_error *err)
     else if (!advance(it, event, err))
         return fail_session(it, err);
     const uint64_t now = lm_clock_ns();
-    if (it->n_seen > 0 && session->stats.first_token_ns == 0)
+    if (it->n_seen > it->n_told && session->stats.first_token_ns == 0)
         session->stats.first_token_ns = now - session->sync_start_ns;
     session->stats.decode_ns = now - it->start_ns;
-    session->stats.decode_tokens = it->n_seen;
+    session->stats.decode_tokens = it->n_seen - it->n_told;
     if (it->finish != LM_FINISH_NONE)
         finish(it, event);
     if (event->text_bytes > 0)

@@ -29,7 +29,15 @@ bool lm_opened_init(lm_opened *it, const lm_model_params *params, lm_error *err)
     *it = (lm_opened){0};
     if (params->path) {
         it->gguf = lm_gguf_open(params->path, err);
-        if (!it->gguf || !lm_config_from_gguf(&it->config, it->gguf, err))
+        if (!it->gguf)
+            goto fail;
+        if (params->file_stamp && params->file_stamp != lm_gguf_stamp(it->gguf)) {
+            lm_fail(err, LM_BAD_FILE,
+                    "%s is not what was loaded before: its size, time or header has changed",
+                    params->path);
+            goto fail;
+        }
+        if (!lm_config_from_gguf(&it->config, it->gguf, err))
             goto fail;
         it->source = lm_source_from_gguf(it->gguf, &it->config, err);
     } else if (params->synthetic) {
@@ -73,6 +81,7 @@ void lm_opened_info(const lm_opened *it, lm_model_info *info)
         .tied = c->tied,
         .qkv_bias = c->qkv_bias,
         .file_bytes = it->gguf ? lm_gguf_file_bytes(it->gguf) : 0,
+        .file_stamp = it->gguf ? lm_gguf_stamp(it->gguf) : 0,
     };
     snprintf(info->name, sizeof info->name, "%s", c->name);
     snprintf(info->format, sizeof info->format, "%s", lm_format_name(it->format));

@@ -115,7 +115,8 @@ struct lm_generation {
     bool is_started;             // the device's state is set
     lm_pending pending;          // the decode step under way
     uint32_t n_drawn;            // tokens taken from the outbox, the end token included
-    uint32_t n_seen;             // of these, appended to the session
+    uint32_t n_told;             // tokens that another generation drew and told
+    uint32_t n_seen;             // n_told and those drawn that were appended to the session
     uint32_t n_base;             // tokens of the session when it began
     lm_text_buffer text;         // of the event being made
     lm_finish finish;            // NONE while it goes on

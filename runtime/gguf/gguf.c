@@ -1,5 +1,6 @@
 #include "gguf/header.h"
 
+#include "base/hash.h"
 #include "gguf/shown.h"
 
 #include <inttypes.h>
@@ -112,6 +113,20 @@ const char *lm_gguf_file_path(const lm_gguf *gguf, uint32_t part)
 uint64_t lm_gguf_header_hash(const lm_gguf *gguf)
 {
     return gguf->header_hash;
+}
+
+static uint64_t add_file_stamp(uint64_t stamp, const lm_gguf *gguf)
+{
+    const uint64_t file = gguf->file ? lm_file_stamp(gguf->file) : gguf->file_bytes;
+    return lm_hash(stamp, &file, sizeof file);
+}
+
+uint64_t lm_gguf_stamp(const lm_gguf *gguf)
+{
+    uint64_t stamp = add_file_stamp(gguf->header_hash, gguf);
+    for (uint32_t i = 0; i < gguf->n_others; i++)
+        stamp = add_file_stamp(stamp, gguf->others[i]);
+    return stamp ? stamp : 1;
 }
 
 size_t lm_gguf_n_keys(const lm_gguf *gguf)

@@ -62,6 +62,9 @@ const char *lm_gguf_file_path(const lm_gguf *gguf, uint32_t part);
 uint64_t lm_gguf_file_bytes(const lm_gguf *gguf);  // of all files
 uint64_t lm_gguf_header_hash(const lm_gguf *gguf); // FNV-1a 64 of the headers' bytes
 
+// A number that is another one where size, time or header of any of the files were others. Never 0.
+uint64_t lm_gguf_stamp(const lm_gguf *gguf);
+
 // Metadata by key. The getters return false, leaving *value alone, where the key is absent or of
 // another kind; integers of any width convert when the value fits, f32 and f64 convert to double.
 size_t lm_gguf_n_keys(const lm_gguf *gguf);
