@@ -1,5 +1,6 @@
 #include "chat.h"
 
+#include "continuation.h"
 #include "interrupt.h"
 #include "output.h"
 #include "report.h"
@@ -18,7 +19,7 @@ struct turn {
     bool again;
     lm_conversation_fit fit;
     lm_prompt *prompt; // owned
-    lm_generation *generation;
+    cli_continuation text;
     char last_byte; // of the text; 0 before any
 };
 
@@ -114,20 +115,27 @@ static bool emit(struct turn *t, lm_text text, lm_error *err)
     return !chat->output_failed;
 }
 
+// The session is stale until it holds the whole prompt, and again where anything fails.
+static bool begin(struct turn *t, lm_error *err)
+{
+    cli_chat *chat = t->chat;
+    size_t n_tokens;
+    const lm_token *tokens = lm_prompt_tokens(t->prompt, &n_tokens);
+    lm_generation_params params = cli_engine_generation(&chat->engine, DEFAULT_MAX_TOKENS);
+    params.sampling.seed += chat->n_regenerated;
+    chat->session_is_stale = true;
+    chat->session_is_stale =
+        !cli_continuation_begin(&t->text, &chat->engine, tokens, n_tokens, &params, err);
+    return !chat->session_is_stale;
+}
+
 static bool generate(struct turn *t, lm_error *err)
 {
     cli_chat *chat = t->chat;
-    lm_generation_params params = cli_engine_generation(&chat->engine, DEFAULT_MAX_TOKENS);
-    params.sampling.seed += chat->n_regenerated;
-    t->generation = lm_generation_begin(chat->engine.session, &params, err);
-    if (!t->generation)
-        return false;
     chat->finish = LM_FINISH_NONE;
     while (chat->finish == LM_FINISH_NONE) {
-        if (cli_interrupted())
-            lm_session_cancel(chat->engine.session);
         lm_event event;
-        if (!lm_generation_next(t->generation, &event, err)) {
+        if (!cli_continuation_next(&t->text, &event, err)) {
             chat->session_is_stale = true;
             return false;
         }
@@ -177,7 +185,7 @@ static bool report(struct turn *t, lm_error *err)
     cli_engine *engine = &chat->engine;
     size_t n_prompt;
     lm_prompt_tokens(t->prompt, &n_prompt);
-    cli_report result = cli_engine_report(engine, &chat->answer, n_prompt, chat->finish);
+    cli_report result = cli_continuation_report(&t->text, &chat->answer, chat->finish);
     result.stats.reused = n_prompt - result.stats.prefill_tokens; // of this turn, not of all
     cli_engine_show_warning(engine);
     cli_engine_warn_of_repetition(engine, &chat->answer);
@@ -205,25 +213,19 @@ static bool keep(struct turn *t, lm_error *err)
 
 // ---- the whole ----------------------------------------------------------------------------------
 
-static bool sync_session(cli_chat *chat, const lm_prompt *prompt, lm_error *err)
-{
-    size_t n_tokens;
-    const lm_token *tokens = lm_prompt_tokens(prompt, &n_tokens);
-    chat->session_is_stale = true;
-    chat->session_is_stale = !cli_engine_sync(&chat->engine, tokens, n_tokens, err);
-    return !chat->session_is_stale;
-}
-
 static bool run(struct turn *t, lm_error *err)
 {
     if (!make_prompt(t, err) || !agree_to_drop(t, err))
         return false;
     cli_interrupt_begin_answer();
     cli_answer_finish(&t->chat->answer);
-    if (!sync_session(t->chat, t->prompt, err))
+    if (!begin(t, err))
         return false;
     bool ok = generate(t, err);
+    cli_continuation_stop(&t->text);
     ok = end_line(t, ok ? err : NULL) && ok;
+    if (!ok && t->chat->options->json && !t->chat->output_failed)
+        cli_report_json_failed((lm_text){t->chat->answer.text, t->chat->answer.text_size}, err);
     // Stopped before the first word: as if it had not been asked.
     if (ok && t->chat->finish == LM_FINISH_CANCELLED && !t->last_byte)
         return cli_engine_goes_on(err);
@@ -245,9 +247,18 @@ bool cli_chat_turn(cli_chat *chat, const lm_text *question, lm_error *err)
         chat->n_regenerated = n_regenerated;
         lm_conversation_retract(chat->conversation);
     }
-    lm_generation_end(&t.generation);
+    cli_continuation_finish(&t.text);
     lm_prompt_destroy(&t.prompt);
     return ok;
+}
+
+static bool sync_session(cli_chat *chat, const lm_prompt *prompt, lm_error *err)
+{
+    size_t n_tokens;
+    const lm_token *tokens = lm_prompt_tokens(prompt, &n_tokens);
+    chat->session_is_stale = true;
+    chat->session_is_stale = !cli_engine_sync(&chat->engine, tokens, n_tokens, err);
+    return !chat->session_is_stale;
 }
 
 bool cli_chat_catch_up(cli_chat *chat, lm_error *err)

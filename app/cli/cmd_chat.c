@@ -54,8 +54,9 @@ static bool check_model(cli_chat *chat, lm_error *err)
 
 // ---- the dialogue -------------------------------------------------------------------------------
 
-// After a failure somebody at the terminal may go on; where the device is gone, a new one is
-// opened for that. A script ends: what follows counts on what failed.
+// After a failure somebody at the terminal may go on; where the device is gone, and opening it
+// again within the answer (continuation.h) was in vain, it is tried once more for that. A script
+// ends: what follows counts on what failed.
 static bool recover(cli_chat *chat, lm_error *err)
 {
     if (!chat->is_terminal || chat->output_failed)
@@ -64,7 +65,7 @@ static bool recover(cli_chat *chat, lm_error *err)
         cli_say("stopped before the answer began; nothing was asked");
     else
         cli_say("%s%s", err->message, cli_hint(err->status));
-    if (err->status != LM_DEVICE_LOST)
+    if (err->status != LM_DEVICE_LOST && chat->engine.session)
         return true;
     cli_say(
         "opening the device again; nothing but this question is lost, which can be asked again");

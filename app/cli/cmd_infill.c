@@ -153,7 +153,7 @@ static bool add_place(cJSON *json, const struct work *w)
 
 static bool tell(struct work *w, lm_error *err)
 {
-    const cli_report report = cli_filling_report(&w->filling, &w->engine);
+    const cli_report report = cli_filling_report(&w->filling);
     cli_engine_show_warning(&w->engine);
     cli_engine_warn_of_repetition(&w->engine, &w->filling.written);
     cli_report_figures(&report, w->options->verbose);
@@ -189,6 +189,8 @@ static cli_exit infill_file(struct work *w)
     const cli_answer *kept = &w->filling.kept;
     if (w->hole.streams && kept->text_size > 0)
         ok = cli_end_line(kept->text[kept->text_size - 1], ok ? &err : NULL) && ok;
+    if (!ok && w->options->json)
+        cli_report_json_failed((lm_text){kept->text, kept->text_size}, &err);
     ok = ok && tell(w, &err);
     if (!ok)
         return cli_fail(&err);
@@ -210,9 +212,11 @@ static bool print_answer(struct work *w, const cJSON *id, const lm_error *failed
     cJSON *json = cJSON_CreateObject();
     bool complete = json && add_id(json, id);
     if (failed) {
-        complete = complete && cli_json_add_text(json, "error", lm_text_of(failed->message));
+        const lm_text text = {w->filling.kept.text, w->filling.kept.text_size};
+        complete = complete && cli_json_add_text(json, "error", lm_text_of(failed->message)) &&
+                   (text.size == 0 || cli_json_add_text(json, "text", text));
     } else {
-        const cli_report report = cli_filling_report(&w->filling, &w->engine);
+        const cli_report report = cli_filling_report(&w->filling);
         complete = complete && add_filling(json, &w->filling, &report);
         if (w->options->verbose)
             cli_report_figures(&report, false);

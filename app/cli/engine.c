@@ -9,6 +9,7 @@
 #include "lm_selftest.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 void cli_engine_show_warning(cli_engine *engine)
@@ -33,6 +34,7 @@ bool cli_engine_choose(cli_engine *engine, const cli_options *options, lm_error 
         !cli_model_inspect(&engine->choice, options, false, err))
         return false;
     cli_model_announce(&engine->choice);
+    engine->choice.params.file_stamp = engine->choice.info.file_stamp;
     return true;
 }
 
@@ -65,6 +67,23 @@ bool cli_engine_check_length(const cli_engine *engine, size_t n_tokens, uint32_t
         (unsigned long long)(wish < most ? wish : most));
 }
 
+// What LM_FAULT says for the device that is opened now, for tests: it has texts as in gpu/fault.h,
+// separated by '/', for the first device that this engine opens, for the second, and so on.
+static const char *next_fault(cli_engine *engine, char *text, size_t size)
+{
+    const char *at = getenv("LM_FAULT");
+    for (unsigned i = 0; at && i < engine->n_opened; i++) {
+        at = strchr(at, '/');
+        at = at ? at + 1 : NULL;
+    }
+    engine->n_opened++;
+    const size_t length = at ? strcspn(at, "/") : 0;
+    if (length == 0)
+        return NULL;
+    snprintf(text, size, "%.*s", (int)length, at);
+    return text;
+}
+
 static bool open_device(cli_engine *engine, lm_error *err)
 {
     const cli_options *options = engine->options;
@@ -74,10 +93,12 @@ static bool open_device(cli_engine *engine, lm_error *err)
         engine->cache_dir[0] = 0;
         cli_say("warning: compiled shaders are not kept: %s", no_cache.message);
     }
+    char fault[128];
     const lm_device_params params = {.device = options->device,
                                      .cache_dir = cached ? engine->cache_dir : NULL,
                                      .validation = options->validation,
-                                     .safe = options->safe};
+                                     .safe = options->safe,
+                                     .fault = next_fault(engine, fault, sizeof fault)};
     engine->device = lm_device_open(&params, err);
     if (!engine->device) {
         if (!options->validation) // which may be what fails, and then the list says nothing
@@ -127,7 +148,7 @@ static bool open_model(cli_engine *engine, lm_error *err)
     return engine->model && cli_engine_goes_on(err);
 }
 
-bool cli_engine_open(cli_engine *engine, lm_error *err)
+static bool open_all(cli_engine *engine, lm_error *err)
 {
     if (!open_device(engine, err) || !cli_engine_goes_on(err) || !check_device(engine, err) ||
         !open_model(engine, err))
@@ -139,6 +160,16 @@ bool cli_engine_open(cli_engine *engine, lm_error *err)
     cli_interrupt_watch(engine->session);
     return cli_checking_begin(&engine->checking, engine->options, engine->session,
                               &engine->choice.params, &engine->choice.info, err);
+}
+
+bool cli_engine_open(cli_engine *engine, lm_error *err)
+{
+    if (open_all(engine, err))
+        return true;
+    if (err->status != LM_DEVICE_LOST)
+        return false;
+    cli_say("%s; opening the device again", err->message);
+    return cli_engine_reopen(engine, err);
 }
 
 // A cancel that arrives just before a sync or a generation begins is forgotten by the library, so
@@ -208,33 +239,39 @@ static void close_device(cli_engine *engine)
 
 bool cli_engine_reopen(cli_engine *engine, lm_error *err)
 {
+    engine->lost = cli_engine_stats(engine);
+    if (engine->lost.first_token_ns == 0) // they are of the answer before
+        engine->lost.decode_ns = engine->lost.decode_tokens = 0;
+    engine->answer_was_lost = true;
     close_device(engine);
-    return cli_engine_open(engine, err);
+    return open_all(engine, err);
 }
 
-cli_report cli_engine_report(const cli_engine *engine, const cli_answer *answer, size_t n_prompt,
-                             lm_finish finish)
+void cli_engine_begin_answer(cli_engine *engine)
 {
-    size_t n_held;
-    const lm_token *held = lm_session_tokens(engine->session, &n_held);
-    const size_t n_new = n_held > n_prompt ? n_held - n_prompt : 0;
-    return (cli_report){
-        .device = lm_device_get_info(engine->device),
-        .model = lm_model_get_info(engine->model),
-        .label = cli_model_label(&engine->choice),
-        .ctx_tokens = engine->choice.params.ctx_tokens,
-        .text = {answer->text, answer->text_size},
-        .tokens = held + (n_held - n_new),
-        .n_tokens = n_new,
-        .logprobs = answer->logprobs,
-        .n_logprobs = answer->n_logprobs,
-        .repetition = &answer->repetition,
-        .n_prompt = n_prompt,
-        .finish = finish,
-        .stats = lm_session_get_stats(engine->session),
-        .load_ns = lm_model_load_ns(engine->model),
-        .memory_bytes = lm_device_memory_used(engine->device),
-    };
+    engine->answer_was_lost = false;
+}
+
+lm_session_stats cli_engine_stats(const cli_engine *engine)
+{
+    lm_session_stats stats = {0};
+    if (engine->session)
+        stats = lm_session_get_stats(engine->session);
+    const lm_session_stats *lost = &engine->lost;
+    stats.evaluated += lost->evaluated;
+    stats.reused += lost->reused;
+    stats.submits += lost->submits;
+    if (!engine->answer_was_lost)
+        return stats;
+    stats.logits_hash = 0; // of a part only
+    stats.decode_ns += lost->decode_ns;
+    stats.decode_tokens += lost->decode_tokens;
+    if (lost->first_token_ns > 0) {
+        stats.prefill_ns = lost->prefill_ns;
+        stats.prefill_tokens = lost->prefill_tokens;
+        stats.first_token_ns = lost->first_token_ns;
+    }
+    return stats;
 }
 
 void cli_engine_close(cli_engine *engine)

@@ -5,7 +5,7 @@
 //     bool ok = cli_engine_choose(&engine, options, &err);
 //     ... cli_engine_read_tokenizer(), lm_tokenizer_encode(), cli_engine_check_length() ...
 //     ok = ok && cli_engine_open(&engine, &err) && cli_engine_sync(&engine, tokens, n, &err);
-//     ... lm_generation_begin(engine.session, ...), cli_interrupted() before every step ...
+//     ... cli_continuation_begin(), or lm_... on engine.session ...
 //     cli_engine_close(&engine);
 //
 // Ownership: the engine owns what it opens; a caller ends its generations before it closes.
@@ -25,12 +25,15 @@ typedef struct cli_engine {
     const cli_options *options; // borrowed
     cli_model_choice choice;
     char cache_dir[4096];
-    lm_device *device;   // owned, NULL until open
-    char warning[256];   // the device's last one that was shown
-    bool quirks_told;    // what is wrong with the quirk tables was said
-    lm_model *model;     // owned, NULL until open
-    lm_session *session; // owned, NULL until open; what a SIGINT cancels
+    lm_device *device;     // owned, NULL until open
+    char warning[256];     // the device's last one that was shown
+    bool quirks_told;      // what is wrong with the quirk tables was said
+    lm_model *model;       // owned, NULL until open
+    lm_session *session;   // owned, NULL until open; what a SIGINT cancels
     cli_checking checking;
+    unsigned n_opened;     // devices
+    lm_session_stats lost; // of the sessions of devices that were lost
+    bool answer_was_lost;  // one was during this answer
 } cli_engine;
 
 // Notices SIGINT from here on, so call it after all input was read. Finds the model, looks into it
@@ -47,11 +50,13 @@ lm_tokenizer *cli_engine_read_tokenizer(const cli_engine *engine, lm_error *err)
 bool cli_engine_check_length(const cli_engine *engine, size_t n_tokens, uint32_t max_tokens,
                              lm_error *err);
 
-// Device, model and an empty session. Reports device and plan for -v.
+// Device, model and an empty session. Reports device and plan for -v. A device that is lost on the
+// way is opened again, once.
 bool cli_engine_open(cli_engine *engine, lm_error *err);
 
 // The same again after the device was lost, or where it may be: closes everything but the choice of
-// model first. The session is empty then.
+// model first. The session is empty then. On failure nothing is open. Fails with LM_BAD_FILE where
+// the model's file is not the one that was looked into at first.
 bool cli_engine_reopen(cli_engine *engine, lm_error *err);
 
 // lm_session_sync() that Ctrl-C stops.
@@ -61,11 +66,10 @@ bool cli_engine_sync(cli_engine *engine, const lm_token *tokens, size_t n_tokens
 // options.
 lm_generation_params cli_engine_generation(const cli_engine *engine, uint32_t max_tokens);
 
-// What is to be told of a generation behind `n_prompt` tokens: the tokens that the session holds
-// since, and what `answer` kept. The figures count from the session's beginning. Borrows from both
-// until the session changes.
-cli_report cli_engine_report(const cli_engine *engine, const cli_answer *answer, size_t n_prompt,
-                             lm_finish finish);
+// The session's figures; counters go on over a device that was lost. cli_engine_begin_answer() says
+// from where on the times are added too.
+lm_session_stats cli_engine_stats(const cli_engine *engine);
+void cli_engine_begin_answer(cli_engine *engine);
 
 // False, as LM_CANCELLED, once SIGINT has arrived.
 bool cli_engine_goes_on(lm_error *err);

@@ -1,6 +1,5 @@
 #include "filler.h"
 
-#include "interrupt.h"
 #include "output.h"
 
 #include "assist/hole.h"
@@ -66,8 +65,7 @@ static bool keep(cli_filling *filling, const cli_hole *hole, bool crlf, size_t *
            cli_flush(err);
 }
 
-static bool generate(lm_generation *generation, lm_session *session, const cli_hole *hole,
-                     cli_filling *filling, lm_error *err)
+static bool generate(const cli_hole *hole, cli_filling *filling, lm_error *err)
 {
     const bool crlf = lm_hole_has_crlf(hole->prefix, hole->suffix);
     lm_infill rules;
@@ -77,11 +75,9 @@ static bool generate(lm_generation *generation, lm_session *session, const cli_h
                                                .shape = hole->shape});
     size_t n_kept = 0;
     while (filling->verdict.end == LM_INFILL_OPEN) {
-        if (cli_interrupted())
-            lm_session_cancel(session);
         lm_event event;
         cli_answer *written = &filling->written;
-        if (!lm_generation_next(generation, &event, err) ||
+        if (!cli_continuation_next(&filling->text, &event, err) ||
             !cli_answer_add_text(written, (lm_text){event.text, event.text_bytes}, err) ||
             !cli_answer_add_event(written, &event, err))
             return false;
@@ -97,19 +93,19 @@ static bool generate(lm_generation *generation, lm_session *session, const cli_h
 bool cli_filler_fill(cli_engine *engine, const cli_hole *hole, const lm_prompt *prompt,
                      cli_filling *filling, lm_error *err)
 {
-    *filling = (cli_filling){.cut = lm_prompt_cut(prompt),
-                             .before = lm_session_get_stats(engine->session)};
-    const lm_token *tokens = lm_prompt_tokens(prompt, &filling->n_prompt);
-    if (!cli_engine_sync(engine, tokens, filling->n_prompt, err))
-        return false;
-    lm_generation *generation = lm_generation_begin(engine->session, &hole->generation, err);
-    const bool ok = generation && generate(generation, engine->session, hole, filling, err);
-    lm_generation_end(&generation);
+    *filling = (cli_filling){.cut = lm_prompt_cut(prompt), .before = cli_engine_stats(engine)};
+    size_t n_tokens;
+    const lm_token *tokens = lm_prompt_tokens(prompt, &n_tokens);
+    const bool ok =
+        cli_continuation_begin(&filling->text, engine, tokens, n_tokens, &hole->generation, err) &&
+        generate(hole, filling, err);
+    cli_continuation_stop(&filling->text);
     return ok;
 }
 
 void cli_filling_finish(cli_filling *filling)
 {
+    cli_continuation_finish(&filling->text);
     cli_answer_finish(&filling->written);
     cli_answer_finish(&filling->kept);
 }
@@ -160,17 +156,16 @@ static size_t count_kept(const cli_filling *filling, const lm_tokenizer *tokeniz
     return n;
 }
 
-cli_report cli_filling_report(const cli_filling *filling, const cli_engine *engine)
+cli_report cli_filling_report(const cli_filling *filling)
 {
-    cli_report report =
-        cli_engine_report(engine, &filling->written, filling->n_prompt, filling->finish);
+    cli_report report = cli_continuation_report(&filling->text, &filling->written, filling->finish);
     report.text = (lm_text){filling->kept.text, filling->kept.text_size};
     report.ended = cli_filling_ended(filling);
     report.stats.reused -= filling->before.reused;
     report.stats.submits -= filling->before.submits;
     if (ended_by_rule(filling)) {
-        report.n_tokens =
-            count_kept(filling, lm_model_tokenizer(engine->model), report.tokens, report.n_tokens);
+        report.n_tokens = count_kept(filling, lm_model_tokenizer(filling->text.engine->model),
+                                     report.tokens, report.n_tokens);
         if (report.n_logprobs > report.n_tokens)
             report.n_logprobs = report.n_tokens;
         report.stats.logits_hash = 0;

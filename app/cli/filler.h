@@ -13,6 +13,7 @@
 #define CLI_FILLER_H
 
 #include "answer.h"
+#include "continuation.h"
 #include "engine.h"
 #include "report.h"
 
@@ -32,11 +33,11 @@ typedef struct cli_hole {
 } cli_hole;
 
 typedef struct cli_filling {
+    cli_continuation text;
     cli_answer written; // all that the model wrote, kept or not
     cli_answer kept;    // of it; the logprobs are in `written`
     lm_infill_verdict verdict;
     lm_finish finish; // NONE where a rule ended it
-    size_t n_prompt;  // tokens
     lm_code_cut cut;
     lm_session_stats before; // which count since the session began
 } cli_filling;
@@ -55,8 +56,8 @@ void cli_filling_finish(cli_filling *filling);
 const char *cli_filling_ended(const cli_filling *filling);
 const char *cli_filling_reason(const cli_filling *filling);
 
-// All figures; borrows from engine and filling, until the session changes. Where a rule ended it,
+// All figures; borrows from the filling and its engine. Where a rule ended it,
 // the tokens are those that hold what is kept, and there is no logits hash.
-cli_report cli_filling_report(const cli_filling *filling, const cli_engine *engine);
+cli_report cli_filling_report(const cli_filling *filling);
 
 #endif

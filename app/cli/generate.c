@@ -1,8 +1,8 @@
 #include "generate.h"
 
 #include "answer.h"
+#include "continuation.h"
 #include "engine.h"
-#include "interrupt.h"
 #include "report.h"
 
 #include "lm.h"
@@ -16,7 +16,7 @@ struct work {
     cli_engine engine;
     lm_token *tokens; // of the prompt
     size_t n_tokens;
-    lm_generation *generation;
+    cli_continuation text;
     cli_answer answer; // its text only for --json
     char last_byte;    // of the text that was printed; 0 before any
     lm_finish finish;
@@ -39,14 +39,6 @@ static bool read_prompt(struct work *w, lm_error *err)
     return ok;
 }
 
-static bool prefill(struct work *w, lm_error *err)
-{
-    if (!w->options->fill_tokens)
-        return cli_engine_sync(&w->engine, w->tokens, w->n_tokens, err);
-    w->n_tokens = w->options->fill_tokens;
-    return lm_session_fill(w->engine.session, w->options->fill_tokens, err);
-}
-
 static bool emit(struct work *w, lm_text text, lm_error *err)
 {
     if (text.size == 0)
@@ -60,14 +52,13 @@ static bool emit(struct work *w, lm_text text, lm_error *err)
 static bool generate(struct work *w, lm_error *err)
 {
     const lm_generation_params params = cli_engine_generation(&w->engine, w->prompt->max_tokens);
-    w->generation = lm_generation_begin(w->engine.session, &params, err);
-    if (!w->generation)
+    const uint32_t fill = w->options->fill_tokens;
+    if (!cli_continuation_begin(&w->text, &w->engine, fill ? NULL : w->tokens,
+                                fill ? fill : w->n_tokens, &params, err))
         return false;
     while (w->finish == LM_FINISH_NONE) {
-        if (cli_interrupted())
-            lm_session_cancel(w->engine.session);
         lm_event event;
-        if (!lm_generation_next(w->generation, &event, err) ||
+        if (!cli_continuation_next(&w->text, &event, err) ||
             !emit(w, (lm_text){event.text, event.text_bytes}, err) ||
             !cli_answer_add_event(&w->answer, &event, err))
             return false;
@@ -78,17 +69,16 @@ static bool generate(struct work *w, lm_error *err)
 
 static bool report(struct work *w, lm_error *err)
 {
-    cli_engine *engine = &w->engine;
-    const cli_report result = cli_engine_report(engine, &w->answer, w->n_tokens, w->finish);
-    cli_engine_show_warning(engine);
-    cli_engine_warn_of_repetition(engine, &w->answer);
+    const cli_report result = cli_continuation_report(&w->text, &w->answer, w->finish);
+    cli_engine_show_warning(&w->engine);
+    cli_engine_warn_of_repetition(&w->engine, &w->answer);
     cli_report_figures(&result, w->options->verbose);
     return !w->options->json || cli_report_json(&result, err);
 }
 
 static void finish(struct work *w)
 {
-    lm_generation_end(&w->generation);
+    cli_continuation_finish(&w->text);
     cli_engine_close(&w->engine);
     free(w->tokens);
     cli_answer_finish(&w->answer);
@@ -99,8 +89,10 @@ cli_exit cli_generate(const cli_options *options, const cli_prompt *prompt)
     struct work w = {.options = options, .prompt = prompt};
     lm_error err;
     bool ok = cli_engine_choose(&w.engine, options, &err) && read_prompt(&w, &err) &&
-              cli_engine_open(&w.engine, &err) && prefill(&w, &err) && generate(&w, &err);
+              cli_engine_open(&w.engine, &err) && generate(&w, &err);
     ok = cli_end_line(w.last_byte, ok ? &err : NULL) && ok;
+    if (!ok && options->json)
+        cli_report_json_failed((lm_text){w.answer.text, w.answer.text_size}, &err);
     ok = ok && report(&w, &err);
     cli_exit code = CLI_OK;
     if (!ok)

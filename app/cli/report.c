@@ -148,6 +148,18 @@ bool cli_report_json(const cli_report *report, lm_error *err)
     return ok;
 }
 
+void cli_report_json_failed(lm_text text, const lm_error *why)
+{
+    if (text.size == 0)
+        return;
+    lm_error err;
+    cJSON *json = cJSON_CreateObject();
+    const bool complete = json && cli_json_add_text(json, "text", text) &&
+                          cli_json_add_text(json, "error", lm_text_of(why->message));
+    cli_json_print(json, complete, &err);
+    cJSON_Delete(json);
+}
+
 bool cli_report_plan_json(cJSON *object, const lm_plan *plan)
 {
     return cli_json_add_number(object, "weights_bytes", (double)plan->weights_bytes) &&

@@ -34,6 +34,10 @@ void cli_report_figures(const cli_report *report, bool verbose);
 
 bool cli_report_json(const cli_report *report, lm_error *err);
 
+// What was written before `why` ended it: an object with "text" and "error", none where there is no
+// text. Nothing is told of a failure to print: there is one already.
+void cli_report_json_failed(lm_text text, const lm_error *why);
+
 // The two parts of that object: what was generated and how fast, and on what. False where memory is
 // short.
 bool cli_report_add_answer(cJSON *json, const cli_report *report);
