@@ -28,7 +28,7 @@ typedef struct lm_gpu_params {
     const char *off; // optional paths not to take, see lm_features_turn_list_off(); NULL: none
     bool safe;       // none of the optional paths
     const lm_quirks *quirks; // borrowed while the device is opened; NULL: none
-    const char *fault; // one to inject, see fault.h; NULL: none
+    const char *fault;       // one to inject, see fault.h; NULL: none
 } lm_gpu_params;
 
 lm_gpu *lm_gpu_open(const lm_gpu_params *params, lm_error *err);
