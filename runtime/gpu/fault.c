@@ -70,3 +70,8 @@ bool lm_fault_is_next(const lm_fault *fault, const char *call)
 {
     return concerns(fault, call) && fault->n_left == 1;
 }
+
+bool lm_fault_hangs(const lm_fault *fault)
+{
+    return fault->hangs && fault->n_left == 0;
+}

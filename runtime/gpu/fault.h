@@ -5,7 +5,8 @@
 //     host_memory:7              VK_ERROR_OUT_OF_HOST_MEMORY
 //     failed@vkCreateComputePipelines:2   VK_ERROR_UNKNOWN
 //     timeout@vkWaitSemaphores:3 VK_TIMEOUT, though the device is done
-//     hang@vkQueueSubmit:40      what was submitted never runs, so that the wait for it times out
+//     hang@vkQueueSubmit:40      nothing runs that is submitted from then on, so that waits time
+//     out
 //
 // Calls count from the opening of a device on; a fault happens once. Nothing is asked of the driver
 // that would not be asked without one, but for a submit, which a fault takes the place of.
@@ -33,5 +34,8 @@ bool lm_fault_is_due(lm_fault *fault, const char *call);
 
 // Whether the next call of `call` would be: counts nothing.
 bool lm_fault_is_next(const lm_fault *fault, const char *call);
+
+// Whether the device hangs since a call that was due.
+bool lm_fault_hangs(const lm_fault *fault);
 
 #endif

@@ -236,7 +236,7 @@ void lm_gpu_inject(lm_gpu *gpu, uint64_t nth_call, VkResult result)
 bool lm_gpu_is_idle(const lm_gpu *gpu)
 {
     uint64_t value = 0;
-    return !gpu->hung ||
+    return !gpu->hung || gpu->submitted == 0 ||
            (gpu->vk.vkGetSemaphoreCounterValue(gpu->handle, gpu->timeline, &value) == VK_SUCCESS &&
             value >= gpu->submitted);
 }
@@ -271,11 +271,11 @@ bool lm_gpu_submit(lm_gpu *gpu, const lm_batch *batches, uint32_t n_batches, uin
             .pSignalSemaphores = &gpu->timeline,
         };
     }
-    // An injected failure takes the call's place: nobody would wait for what it had submitted.
-    const VkResult result =
-        lm_fault_is_next(&gpu->fault, "vkQueueSubmit")
-            ? gpu->fault.result
-            : gpu->vk.vkQueueSubmit(gpu->queue, n_batches, submits, VK_NULL_HANDLE);
+    // An injected failure takes the call's place: nobody would wait for what it had submitted. A
+    // device that hangs does not do what comes later either.
+    VkResult result = gpu->fault.result;
+    if (!lm_fault_is_next(&gpu->fault, "vkQueueSubmit") && !lm_fault_hangs(&gpu->fault))
+        result = gpu->vk.vkQueueSubmit(gpu->queue, n_batches, submits, VK_NULL_HANDLE);
     if (!lm_gpu_check(gpu, result, "vkQueueSubmit", err))
         return false;
     gpu->submitted += n_batches;
