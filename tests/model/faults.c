@@ -2,8 +2,8 @@
 // or leaks, and what can go on goes on with the same tokens. Calls of Vulkan fail in every way that
 // drivers have, every allocation of ours returns NULL, reads are short or fail.
 //
-// Every second place is tried, in one way, beginning at the first or second by chance; LM_TEST_LONG
-// tries every place in every way. The linker sends the
+// Every fourth place is tried, in one way, beginning by chance; LM_TEST_LONG tries every place in
+// every way. The linker sends the
 // allocations and reads of the library and of this file to the __wrap_ functions here
 // (tests/CMakeLists.txt); drivers and the C library call the real ones.
 
@@ -30,6 +30,7 @@
 
 #define N_PROMPT 20
 #define N_NEW    6
+#define STRIDE   4
 
 // ---- what the linker sends here -----------------------------------------------------------------
 
@@ -297,8 +298,8 @@ static void any_call_may_fail(void **state)
     size_t kind = test_random_below(&random, N_KINDS);
     printf("  %d calls\n", (int)f->n_calls);
     assert_in_range(f->n_calls, 100, 100000);
-    for (uint64_t n = all ? 1 : 1 + test_random_below(&random, 2); n <= f->n_calls;
-         n += all ? 1 : 2)
+    for (uint64_t n = all ? 1 : 1 + test_random_below(&random, STRIDE); n <= f->n_calls;
+         n += all ? 1 : STRIDE)
         for (size_t i = 0; i < (all ? N_KINDS : 1); i++)
             call_fails(&it, f, n, kind++ % N_KINDS);
 }
@@ -345,8 +346,8 @@ static void any_allocation_may_fail(void **state)
     assert_in_range(f->n_allocations, 20, 100000);
     const bool all = getenv("LM_TEST_LONG") != NULL;
     test_random random = test_random_start("allocations fail");
-    for (unsigned n = all ? 1 : 1 + (unsigned)test_random_below(&random, 2); n <= f->n_allocations;
-         n += all ? 1 : 2) {
+    for (unsigned n = all ? 1 : 1 + (unsigned)test_random_below(&random, STRIDE);
+         n <= f->n_allocations; n += all ? 1 : STRIDE) {
         snprintf(what, sizeof what, "allocation %u", n);
         const unsigned before = n_allocations;
         atomic_store(&allocation_to_fail, before + n);
@@ -370,8 +371,8 @@ static void any_read_may_fail(void **state)
     unsigned kind = (unsigned)test_random_below(&random, N_READ_FAULTS);
     printf("  %u reads\n", f->n_reads);
     assert_in_range(f->n_reads, 5, 100000);
-    for (unsigned n = all ? 1 : 1 + (unsigned)test_random_below(&random, 2); n <= f->n_reads;
-         n += all ? 1 : 2)
+    for (unsigned n = all ? 1 : 1 + (unsigned)test_random_below(&random, STRIDE); n <= f->n_reads;
+         n += all ? 1 : STRIDE)
         for (unsigned i = 0; i < (all ? N_READ_FAULTS : 1); i++) {
             read_fault = (enum read_fault)(kind++ % N_READ_FAULTS);
             snprintf(what, sizeof what, "read %u, fault %d", n, (int)read_fault);
