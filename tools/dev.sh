@@ -242,7 +242,8 @@ full() {
     run_tests dev -L '^lavapipe$'
     test_all
     # 100,000 draws for the chi-square test of sampling instead of 5,000.
-    (export LM_TEST_LONG=1 && run_tests ci -R '^op\.sample\.lavapipe$')
+    # And every place at which something may fail.
+    (export LM_TEST_LONG=1 && run_tests ci -R '^(op\.sample|model\.faults)\.lavapipe$')
 }
 
 # ---- arguments ----------------------------------------------------------------------------------

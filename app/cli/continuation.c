@@ -85,7 +85,7 @@ bool cli_continuation_begin(cli_continuation *it, cli_engine *engine, const lm_t
         it->n_tokens = n_tokens;
     }
     // Where an answer before it ended because the device could not be opened again.
-    if (!engine->session && !cli_engine_open(engine, err))
+    if (!engine->session && !cli_engine_reopen(engine, err))
         return false;
     return start(it, err) || recover(it, err);
 }

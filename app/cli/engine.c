@@ -244,7 +244,10 @@ bool cli_engine_reopen(cli_engine *engine, lm_error *err)
         engine->lost.decode_ns = engine->lost.decode_tokens = 0;
     engine->answer_was_lost = true;
     close_device(engine);
-    return open_all(engine, err);
+    if (open_all(engine, err))
+        return true;
+    close_device(engine);
+    return false;
 }
 
 void cli_engine_begin_answer(cli_engine *engine)

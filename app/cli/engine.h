@@ -25,11 +25,11 @@ typedef struct cli_engine {
     const cli_options *options; // borrowed
     cli_model_choice choice;
     char cache_dir[4096];
-    lm_device *device;     // owned, NULL until open
-    char warning[256];     // the device's last one that was shown
-    bool quirks_told;      // what is wrong with the quirk tables was said
-    lm_model *model;       // owned, NULL until open
-    lm_session *session;   // owned, NULL until open; what a SIGINT cancels
+    lm_device *device;   // owned, NULL until open
+    char warning[256];   // the device's last one that was shown
+    bool quirks_told;    // what is wrong with the quirk tables was said
+    lm_model *model;     // owned, NULL until open
+    lm_session *session; // owned, NULL until open; what a SIGINT cancels
     cli_checking checking;
     unsigned n_opened;     // devices
     lm_session_stats lost; // of the sessions of devices that were lost

@@ -311,7 +311,7 @@ static void a_hang_ends(void **state)
     const struct fixture *f = *state;
     lm_error err = {0};
     struct run it;
-    setenv("LM_LIMITS", "wait_s=1", 1);
+    setenv("LM_LIMITS", "wait_s=3", 1);
     it.device = model_device_open();
     unsetenv("LM_LIMITS");
     begin(&it, f);
@@ -321,7 +321,7 @@ static void a_hang_ends(void **state)
     for (int i = 0; i < 2; i++) {
         assert_false(load(&it, f, &err));
         assert_int_equal(err.status, LM_DEVICE_LOST);
-        assert_non_null(strstr(err.message, i ? "was lost" : "did not answer for 1 s"));
+        assert_non_null(strstr(err.message, i ? "was lost" : "did not answer for 3 s"));
     }
     heal(&it);
     model_device_close(&it.device);
