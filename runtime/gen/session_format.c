@@ -3,7 +3,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/output.h"
-#include "gguf/shown.h"
+#include "base/shown.h"
 #include "lm_session_file.h"
 
 #include <inttypes.h>

@@ -1,7 +1,7 @@
 #include "gguf/header.h"
 
 #include "base/hash.h"
-#include "gguf/shown.h"
+#include "base/shown.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

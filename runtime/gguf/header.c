@@ -5,7 +5,7 @@
 
 #include "base/hash.h"
 #include "gguf/format.h"
-#include "gguf/shown.h"
+#include "base/shown.h"
 
 #include <inttypes.h>
 #include <stdio.h>

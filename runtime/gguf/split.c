@@ -5,7 +5,7 @@
 #include "gguf/header.h"
 
 #include "base/hash.h"
-#include "gguf/shown.h"
+#include "base/shown.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
 
 #include "model/config.h"
 
-#include "gguf/shown.h"
+#include "base/shown.h"
 #include "model/source.h"
 
 #include <inttypes.h>

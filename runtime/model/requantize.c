@@ -2,7 +2,7 @@
 
 #include "base/file.h"
 #include "base/output.h"
-#include "gguf/shown.h"
+#include "base/shown.h"
 #include "gguf/write.h"
 #include "model/dequantize.h"
 #include "model/quantize.h"

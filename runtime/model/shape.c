@@ -3,7 +3,7 @@
 #include "model/config.h"
 
 #include "base/file.h"
-#include "gguf/shown.h"
+#include "base/shown.h"
 
 #include <cjson/cJSON.h>
 #include <inttypes.h>
