@@ -4,6 +4,8 @@
 #include "tokenizer/token_kind.h"
 #include "tokenizer/utf8.h"
 
+#include "base/shown.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -237,8 +239,8 @@ static bool read_merges(lm_vocab *vocab, const lm_gguf *gguf, const lm_spelling_
         lm_merge merge = {.rank = i};
         if (!parse_merge(vocab, index, text, &merge))
             return lm_fail(err, LM_BAD_FILE,
-                           "%s[%" PRIu32 "] '%.*s' does not join two ordinary tokens to a third",
-                           KEY_MERGES, i, (int)(text.size < 80 ? text.size : 80), text.at);
+                           "%s[%" PRIu32 "] '%s' does not join two ordinary tokens to a third",
+                           KEY_MERGES, i, lm_show(text).text);
         lm_merges_add(&vocab->merges, &merge);
     }
     return true;
@@ -319,8 +321,8 @@ static bool check_model(const lm_gguf *gguf, lm_error *err)
     if (!lm_gguf_get_text(gguf, KEY_MODEL, &model))
         return lm_fail(err, LM_BAD_FILE, "%s is missing: the file holds no vocabulary", KEY_MODEL);
     if (!lm_text_equal(model, lm_text_of("gpt2")))
-        return lm_fail(err, LM_UNSUPPORTED, "%s is '%.*s'; only 'gpt2' is known", KEY_MODEL,
-                       (int)(model.size < 40 ? model.size : 40), model.at);
+        return lm_fail(err, LM_UNSUPPORTED, "%s is '%s'; only 'gpt2' is known", KEY_MODEL,
+                       lm_show(model).text);
     return true;
 }
 
@@ -332,8 +334,8 @@ static bool find_pretokenizer(lm_vocab *vocab, const lm_gguf *gguf, const lm_spe
     lm_text pre;
     if (lm_gguf_get_text(gguf, KEY_PRE, &pre))
         return lm_pretokenizer_find(pre, &vocab->pretokenizer) ||
-               lm_fail(err, LM_UNSUPPORTED, "%s is '%.*s'; " LM_PRETOKENIZERS_KNOWN, KEY_PRE,
-                       (int)(pre.size < 40 ? pre.size : 40), pre.at);
+               lm_fail(err, LM_UNSUPPORTED, "%s is '%s'; " LM_PRETOKENIZERS_KNOWN, KEY_PRE,
+                       lm_show(pre).text);
     if (lm_spelling_index_find(index, lm_text_of(fim_hole)) >= 0) {
         vocab->pretokenizer = LM_PRETOKENIZER_DEEPSEEK_CODER;
         return true;

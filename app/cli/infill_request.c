@@ -1,5 +1,7 @@
 #include "infill_request.h"
 
+#include "base/shown.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -165,9 +167,9 @@ static bool read_key(cli_infill_request *request, const cJSON *item, lm_error *e
         return true;
     }
     return lm_fail(err, LM_BAD_ARGUMENT,
-                   "unknown key '%.40s'; known are id, prefix, suffix, path, files, shape, stop, "
+                   "unknown key '%s'; known are id, prefix, suffix, path, files, shape, stop, "
                    "max_tokens, temperature, top_k, top_p, min_p and seed",
-                   key);
+                   lm_show(lm_text_of(key)).text);
 }
 
 // cJSON's strings end at a zero byte, and would silently end there.

@@ -1,5 +1,7 @@
 #include "gpu/features.h"
 
+#include "base/shown.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -87,9 +89,8 @@ bool lm_features_turn_list_off(lm_features *features, const char *list, lm_off_b
         } else {
             char known[256];
             list_names(known, sizeof known);
-            return lm_fail(err, LM_BAD_ARGUMENT,
-                           "'%.*s' is no optional path; known are %s, and all",
-                           (int)(size < 40 ? size : 40), list, known);
+            return lm_fail(err, LM_BAD_ARGUMENT, "'%s' is no optional path; known are %s, and all",
+                           lm_show((lm_text){list, size}).text, known);
         }
         list += size + (list[size] == ',');
     }

@@ -1,5 +1,7 @@
 #include "gpu/quirks.h"
 
+#include "base/shown.h"
+
 #include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -77,7 +79,16 @@ struct word {
 
 static bool is_blank(char c)
 {
-    return c == ' ' || c == '\t' || c == '\r';
+    return c == ' ' || c == '\t';
+}
+
+// What is shown to people, in lists and reasons, is printable.
+static bool is_plain(const struct word *word)
+{
+    for (size_t i = 0; i < word->value_size; i++)
+        if (word->value[i] < 0x20 || word->value[i] > 0x7e)
+            return false;
+    return true;
 }
 
 // Takes the next KEY=VALUE or KEY="VALUE" off the line. False at its end; then *why is "" or what
@@ -224,21 +235,20 @@ static bool parse_line(lm_quirk *quirk, const char *line, size_t size, size_t *u
     struct word word = {0};
     uint32_t seen = 0;
     while (next_word(&at, line + size, &word, &why)) {
-        const int shown = (int)(word.value_size < 60 ? word.value_size : 60);
         const enum key key = find_key(&word);
         if (key == N_KEYS)
-            return lm_fail(err, LM_BAD_FILE, "'%.*s' is no known key",
-                           (int)(word.key_size < 60 ? word.key_size : 60), word.key);
+            return lm_fail(err, LM_BAD_FILE, "'%s' is no known key",
+                           lm_show((lm_text){word.key, word.key_size}).text);
         if (seen & (uint32_t)1 << key)
             return lm_fail(err, LM_BAD_FILE, "'%s' stands there twice", keys[key]);
         seen |= (uint32_t)1 << key;
-        if (!take(quirk, key, &word))
-            return lm_fail(err, LM_BAD_FILE, "'%.*s' cannot be a value of '%s'", shown, word.value,
-                           keys[key]);
+        if (!is_plain(&word) || !take(quirk, key, &word))
+            return lm_fail(err, LM_BAD_FILE, "'%s' cannot be a value of '%s'",
+                           lm_show((lm_text){word.value, word.value_size}).text, keys[key]);
     }
     if (*why)
-        return lm_fail(err, LM_BAD_FILE, "'%.*s' %s",
-                       (int)(word.key_size < 60 ? word.key_size : 60), word.key, why);
+        return lm_fail(err, LM_BAD_FILE, "'%s' %s",
+                       lm_show((lm_text){word.key, word.key_size}).text, why);
     *used = (size_t)(at - line);
     if (seen && !(seen & (1u << OFF | 1u << ON | 1u << LIMITS)))
         return lm_fail(err, LM_BAD_FILE, "it says nothing of off, on or limits");
@@ -284,6 +294,8 @@ static bool add_line(lm_quirks *it, const char *source, uint32_t number, const c
         line++;
         size--;
     }
+    if (size > 0 && line[size - 1] == '\r')
+        size--;
     if (size > MAX_LINE_BYTES)
         lm_quirks_warn(it, "%s line %u is left out: it has more than %d bytes", source, number,
                        MAX_LINE_BYTES);
