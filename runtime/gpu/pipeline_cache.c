@@ -15,17 +15,6 @@
 #define MAGIC     "lmpipes1"
 #define MAX_BYTES ((size_t)256 << 20)
 
-// The file: this header, then `size` bytes of the driver's.
-struct header {
-    char magic[8];
-    uint8_t driver_uuid[VK_UUID_SIZE];
-    uint8_t cache_uuid[VK_UUID_SIZE];
-    uint32_t vendor, device, driver_version, subgroup_size;
-    uint64_t modules_hash;
-    uint64_t size;
-    uint64_t data_hash;
-};
-
 uint64_t lm_pipeline_cache_modules_hash(void)
 {
     uint64_t hash = LM_HASH_START;
@@ -35,10 +24,10 @@ uint64_t lm_pipeline_cache_modules_hash(void)
     return hash;
 }
 
-static struct header make_header(const lm_gpu *gpu, const void *data, size_t size)
+lm_pipeline_header lm_pipeline_header_of(const lm_gpu *gpu)
 {
     const VkPhysicalDeviceProperties *properties = &gpu->adapter.properties;
-    struct header header;
+    lm_pipeline_header header;
     memset(&header, 0, sizeof header);
     memcpy(header.magic, MAGIC, sizeof header.magic);
     memcpy(header.driver_uuid, gpu->adapter.driver_uuid, VK_UUID_SIZE);
@@ -48,15 +37,31 @@ static struct header make_header(const lm_gpu *gpu, const void *data, size_t siz
     header.driver_version = properties->driverVersion;
     header.subgroup_size = gpu->adapter.limits.subgroup_size;
     header.modules_hash = lm_pipeline_cache_modules_hash();
-    header.size = size;
-    header.data_hash = lm_hash(LM_HASH_START, data, size);
     return header;
+}
+
+void lm_pipeline_header_seal(lm_pipeline_header *header, const void *data, size_t size)
+{
+    header->size = size;
+    header->data_hash = lm_hash(LM_HASH_START, data, size);
+}
+
+bool lm_pipeline_file_is_good(const lm_pipeline_header *device, const void *file, size_t file_size,
+                              const void **data, size_t *size)
+{
+    if (file_size < sizeof *device)
+        return false;
+    lm_pipeline_header expected = *device;
+    *data = (const char *)file + sizeof expected;
+    *size = file_size - sizeof expected;
+    lm_pipeline_header_seal(&expected, *data, *size);
+    return memcmp(file, &expected, sizeof expected) == 0;
 }
 
 static char *make_path(const lm_gpu *gpu, const char *dir)
 {
-    const struct header header = make_header(gpu, NULL, 0);
-    const uint64_t key = lm_hash(LM_HASH_START, &header, offsetof(struct header, size));
+    const lm_pipeline_header header = lm_pipeline_header_of(gpu);
+    const uint64_t key = lm_hash(LM_HASH_START, &header, offsetof(lm_pipeline_header, size));
     const size_t room = strlen(dir) + 64;
     char *path = malloc(room);
     if (path)
@@ -71,14 +76,8 @@ static bool read_file(const lm_gpu *gpu, const char *path, char **file, const vo
     size_t file_size = 0;
     if (access(path, F_OK) != 0 || !lm_file_read_all(path, -1, MAX_BYTES, file, &file_size, NULL))
         return false;
-    struct header header;
-    if (file_size < sizeof header)
-        return false;
-    memcpy(&header, *file, sizeof header);
-    *data = *file + sizeof header;
-    *size = file_size - sizeof header;
-    const struct header expected = make_header(gpu, *data, *size);
-    return memcmp(&header, &expected, sizeof header) == 0;
+    const lm_pipeline_header device = lm_pipeline_header_of(gpu);
+    return lm_pipeline_file_is_good(&device, *file, file_size, data, size);
 }
 
 bool lm_pipeline_cache_open(lm_gpu *gpu, const char *dir, VkPipelineCache *cache, char **path,
@@ -126,12 +125,13 @@ void lm_pipeline_cache_save(lm_gpu *gpu, VkPipelineCache cache, const char *path
     if (gpu->vk.vkGetPipelineCacheData(gpu->handle, cache, &size, NULL) != VK_SUCCESS ||
         size == 0 || size > MAX_BYTES)
         return;
-    char *bytes = malloc(sizeof(struct header) + size);
+    char *bytes = malloc(sizeof(lm_pipeline_header) + size);
     if (!bytes)
         return;
-    char *data = bytes + sizeof(struct header);
+    char *data = bytes + sizeof(lm_pipeline_header);
     if (gpu->vk.vkGetPipelineCacheData(gpu->handle, cache, &size, data) == VK_SUCCESS) {
-        const struct header header = make_header(gpu, data, size);
+        lm_pipeline_header header = lm_pipeline_header_of(gpu);
+        lm_pipeline_header_seal(&header, data, size);
         memcpy(bytes, &header, sizeof header);
         lm_error err;
         if (!write_file(path, bytes, sizeof header + size, &err))

@@ -18,6 +18,29 @@ bool lm_pipeline_cache_open(lm_gpu *gpu, const char *dir, VkPipelineCache *cache
 // Writes the cache to `path`; where that fails, the device has a warning.
 void lm_pipeline_cache_save(lm_gpu *gpu, VkPipelineCache cache, const char *path);
 
+// ---- the file -------------------------------------------------------------------------------
+
+// It begins with this; then come `size` bytes of the driver's.
+typedef struct lm_pipeline_header {
+    char magic[8];
+    uint8_t driver_uuid[VK_UUID_SIZE];
+    uint8_t cache_uuid[VK_UUID_SIZE];
+    uint32_t vendor, device, driver_version, subgroup_size;
+    uint64_t modules_hash;
+    uint64_t size;
+    uint64_t data_hash;
+} lm_pipeline_header;
+
+// All but the last two: what a file for this device and these modules says.
+lm_pipeline_header lm_pipeline_header_of(const lm_gpu *gpu);
+
+// The last two: what follows the header.
+void lm_pipeline_header_seal(lm_pipeline_header *header, const void *data, size_t size);
+
+// Whether a file is of this device and whole. Then *data and *size are the driver's bytes in it.
+bool lm_pipeline_file_is_good(const lm_pipeline_header *device, const void *file, size_t file_size,
+                              const void **data, size_t *size);
+
 // Over the SPIR-V of all modules: another hash is another program for the device.
 uint64_t lm_pipeline_cache_modules_hash(void);
 

@@ -13,31 +13,19 @@
 #define MAGIC       "lmtests1"
 #define MAX_ENTRIES 4096
 
-// The file: this header, then n_entries entries.
-struct header {
-    char magic[8];
-    uint8_t device_uuid[VK_UUID_SIZE];
-    uint8_t driver_uuid[VK_UUID_SIZE];
-    uint32_t vendor, device, driver_version, vulkan_version;
-    uint64_t limits_hash;
-    uint64_t modules_hash;
-    uint64_t n_entries;
-    uint64_t entries_hash;
-};
-
 struct lm_record {
-    struct header header;     // of what is here, without the last two
+    lm_record_header header;  // of what is here, without the last two
     char *path;               // owned; NULL: kept nowhere
     lm_record_entry *entries; // owned, [MAX_ENTRIES]
     size_t n_entries;
     bool is_changed, is_cleared;
 };
 
-static struct header make_header(const lm_gpu *gpu)
+lm_record_header lm_record_header_of(const lm_gpu *gpu)
 {
     const lm_adapter *adapter = lm_gpu_adapter(gpu);
     const lm_limits *limits = lm_gpu_limits(gpu);
-    struct header header;
+    lm_record_header header;
     memset(&header, 0, sizeof header);
     memcpy(header.magic, MAGIC, sizeof header.magic);
     memcpy(header.device_uuid, adapter->uuid, VK_UUID_SIZE);
@@ -60,31 +48,53 @@ static bool is_sound(const lm_record_entry *entry)
            memchr(entry->op, 0, sizeof entry->op) && memchr(entry->text, 0, sizeof entry->text);
 }
 
+void lm_record_header_seal(lm_record_header *header, const void *entries, size_t n)
+{
+    header->n_entries = n;
+    header->entries_hash = lm_hash(LM_HASH_START, entries, n * sizeof(lm_record_entry));
+}
+
+bool lm_record_file_is_good(const lm_record_header *device, const void *file, size_t size,
+                            const void **entries, size_t *n)
+{
+    if (size < sizeof *device || (size - sizeof *device) % sizeof(lm_record_entry) != 0)
+        return false;
+    lm_record_header expected = *device;
+    *entries = (const char *)file + sizeof expected;
+    *n = (size - sizeof expected) / sizeof(lm_record_entry);
+    lm_record_header_seal(&expected, *entries, *n);
+    bool good = *n <= MAX_ENTRIES && memcmp(file, &expected, sizeof expected) == 0;
+    for (size_t i = 0; good && i < *n; i++) {
+        const lm_record_entry entry = lm_record_entry_in(*entries, i);
+        good = is_sound(&entry);
+    }
+    return good;
+}
+
+lm_record_entry lm_record_entry_in(const void *entries, size_t i)
+{
+    lm_record_entry entry;
+    memcpy(&entry, (const char *)entries + i * sizeof entry, sizeof entry);
+    return entry;
+}
+
 // Puts what the file holds where nothing is known yet.
 static void read_file(lm_record *it)
 {
     char *file = NULL;
     size_t size = 0;
-    struct header header;
     if (!it->path || !lm_file_exists(it->path) ||
-        !lm_file_read_all(it->path, -1, sizeof header + MAX_ENTRIES * sizeof(lm_record_entry),
-                          &file, &size, NULL))
+        !lm_file_read_all(it->path, -1,
+                          sizeof(lm_record_header) + MAX_ENTRIES * sizeof(lm_record_entry), &file,
+                          &size, NULL))
         return;
-    if (size >= sizeof header) {
-        memcpy(&header, file, sizeof header);
-        const char *entries = file + sizeof header;
-        const size_t bytes = size - sizeof header;
-        bool good = memcmp(&header, &it->header, offsetof(struct header, n_entries)) == 0 &&
-                    header.n_entries <= MAX_ENTRIES &&
-                    bytes == header.n_entries * sizeof(lm_record_entry) &&
-                    header.entries_hash == lm_hash(LM_HASH_START, entries, bytes);
-        for (size_t i = 0; good && i < header.n_entries; i++) {
-            lm_record_entry entry;
-            memcpy(&entry, entries + i * sizeof entry, sizeof entry);
-            good = is_sound(&entry);
-            if (good && !lm_record_find(it, (lm_record_kind)entry.kind, entry.key))
-                lm_record_put(it, &entry);
-        }
+    const void *entries;
+    size_t n;
+    const bool good = lm_record_file_is_good(&it->header, file, size, &entries, &n);
+    for (size_t i = 0; good && i < n; i++) {
+        const lm_record_entry entry = lm_record_entry_in(entries, i);
+        if (!lm_record_find(it, (lm_record_kind)entry.kind, entry.key))
+            lm_record_put(it, &entry);
     }
     free(file);
 }
@@ -94,7 +104,7 @@ lm_record *lm_record_open(const lm_gpu *gpu, const char *dir, lm_error *err)
     lm_record *it = calloc(1, sizeof *it);
     if (!it)
         goto fail;
-    it->header = make_header(gpu);
+    it->header = lm_record_header_of(gpu);
     it->entries = calloc(MAX_ENTRIES, sizeof *it->entries);
     const size_t room = dir ? strlen(dir) + 64 : 0;
     it->path = dir ? malloc(room) : NULL;
@@ -102,7 +112,7 @@ lm_record *lm_record_open(const lm_gpu *gpu, const char *dir, lm_error *err)
         goto fail;
     if (dir) {
         const uint64_t key =
-            lm_hash(LM_HASH_START, &it->header, offsetof(struct header, n_entries));
+            lm_hash(LM_HASH_START, &it->header, offsetof(lm_record_header, n_entries));
         snprintf(it->path, room, "%s/selftest-%016" PRIx64, dir, key);
     }
     read_file(it);
@@ -169,9 +179,8 @@ void lm_record_save(lm_record *it)
     if (!it->is_cleared)
         read_file(it);
     const size_t bytes = it->n_entries * sizeof *it->entries;
-    struct header header = it->header;
-    header.n_entries = it->n_entries;
-    header.entries_hash = lm_hash(LM_HASH_START, it->entries, bytes);
+    lm_record_header header = it->header;
+    lm_record_header_seal(&header, it->entries, it->n_entries);
     lm_output *output = lm_output_create(it->path, NULL);
     if (output && lm_output_write(output, &header, sizeof header, NULL) &&
         lm_output_write(output, it->entries, bytes, NULL) && lm_output_commit(&output, NULL))

@@ -47,4 +47,30 @@ void lm_record_clear(lm_record *record);
 // Writes the file if anything was put or cleared.
 void lm_record_save(lm_record *record);
 
+// ---- the file -------------------------------------------------------------------------------
+
+// It begins with this; then come n_entries of lm_record_entry.
+typedef struct lm_record_header {
+    char magic[8];
+    uint8_t device_uuid[VK_UUID_SIZE];
+    uint8_t driver_uuid[VK_UUID_SIZE];
+    uint32_t vendor, device, driver_version, vulkan_version;
+    uint64_t limits_hash;
+    uint64_t modules_hash;
+    uint64_t n_entries;
+    uint64_t entries_hash;
+} lm_record_header;
+
+// All but the last two: what a file for this device and these modules says.
+lm_record_header lm_record_header_of(const lm_gpu *gpu);
+
+// The last two: what follows the header.
+void lm_record_header_seal(lm_record_header *header, const void *entries, size_t n);
+
+// Whether a file is of this device, whole, and each of its entries sound. Then *entries are its
+// *n entries, at any alignment.
+bool lm_record_file_is_good(const lm_record_header *device, const void *file, size_t size,
+                            const void **entries, size_t *n);
+lm_record_entry lm_record_entry_in(const void *entries, size_t i);
+
 #endif
