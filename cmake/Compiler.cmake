@@ -22,3 +22,11 @@ if(LM_SANITIZE)
   target_link_options(lm_compiler INTERFACE -fsanitize=${LM_SANITIZE})
   set(lm_program_sources ${CMAKE_CURRENT_LIST_DIR}/keep_loaded.c)
 endif()
+
+# libFuzzer is told which branches an input takes.
+if(LM_FUZZ)
+  if(NOT CMAKE_C_COMPILER_ID STREQUAL "Clang" OR NOT LM_SANITIZE)
+    message(FATAL_ERROR "LM_FUZZ needs clang and LM_SANITIZE; see the preset fuzz")
+  endif()
+  target_compile_options(lm_compiler INTERFACE -fsanitize=fuzzer-no-link)
+endif()
