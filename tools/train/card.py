@@ -125,9 +125,9 @@ def training(run, name):
             said = f"again to {plan['settle_lr']:g} at step {round(plan['settle_at'] * plan['steps']):,}, "
             said += f"then like a cosine; {plan['settle']:.1%} of the steps more"
             rows.insert(4, ("the rate", said))
-        if plan.get("cut_until"):
+        if plan.get("short_until"):
             said = f"texts that stand there twice until {plan['copy_until']:.0%}"
-            said += f", rows of {2 * plan['short']} tokens until {plan['cut_until']:.0%}"
+            said += f", rows of {plan['context'] // 4} tokens until {plan['short_until']:.0%}"
             rows.insert(4, ("first steps", said))
     measured = [row for row in curve if row["held_out"]]
     if measured:

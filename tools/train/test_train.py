@@ -47,7 +47,7 @@ def make_run(folder):
                 }
                 file.write(json.dumps(record) + "\n")
     make_tokenizer().save(str(folder / "tokenizer.json"))
-    for context in (128, 512):
+    for context in (32, 128, 512):
         command = [sys.executable, str(HERE / "pack.py"), str(folder), "--context", str(context)]
         subprocess.run(command + ["--parts", "1", "--files", "6"], check=True, capture_output=True)
 
@@ -153,27 +153,27 @@ class Plan(unittest.TestCase):
         plan = train.Plan(models.Config(1, 64, 1, 1, 64), 1000, 2048, 1.0, settle_at=0.97)
         self.assertEqual(plan.n_steps(), 1085)
         short, long = models.ROPE_SHORT, models.ROPE_LONG
-        expected = {949: (1024, short), 950: (4096, long), 970: (1024, long), 1084: (4096, long)}
+        expected = {0: (256, short), 400: (1024, short), 949: (1024, short)}
+        expected |= {950: (4096, long), 970: (1024, long), 1084: (4096, long)}
         for step, phase in expected.items():
             self.assertEqual(plan.phase(step), phase)
         # Every row of each context is taken once.
-        taken = {1024: [], 4096: []}
+        taken = {256: [], 1024: [], 4096: []}
         for step in range(plan.n_steps()):
             first, count = plan.first_row(step)
             taken[plan.phase(step)[0]] += range(first, first + count)
         for rows in taken.values():
             self.assertEqual(rows, list(range(len(rows))))
-        self.assertEqual(plan.n_tokens(), 1024 * len(taken[1024]) + 4096 * len(taken[4096]))
+        n_tokens = sum(context * len(rows) for context, rows in taken.items())
+        self.assertEqual(plan.n_tokens(), n_tokens)
 
-    def test_cut(self):
-        plan = train.Plan(models.Config(1, 64, 1, 1, 64), 100, 16, 1.0, context=16, short=4)
-        rows = torch.arange(34).reshape(2, 17)
-        copied = plan.cut(rows, 3)
-        self.assertEqual(copied.shape, (8, 5))
-        self.assertEqual(copied[5].tolist(), [21, 22, 21, 22, 21])
-        halves = plan.cut(rows, 39)
-        self.assertEqual(halves.tolist()[1:3], [list(range(8, 17)), list(range(17, 26))])
-        self.assertTrue(torch.equal(plan.cut(rows, 40), rows))
+    def test_copies(self):
+        plan = train.Plan(models.Config(1, 64, 1, 1, 64), 100, 64, 1.0, context=32)
+        rows = torch.arange(18).reshape(2, 9)
+        copied = plan.shaped(rows, 3)
+        self.assertEqual(copied.shape, (4, 5))
+        self.assertEqual(copied[3].tolist(), [13, 14, 13, 14, 13])
+        self.assertIs(plan.shaped(rows, 4), rows)
 
 
 class Resume(unittest.TestCase):

@@ -36,10 +36,9 @@ class Plan:
     steps: int
     tokens_per_step: int
     lr: float
-    context: int = 1024  # of the first phase; four times that in the second
-    copy_until: float = 0.04  # of the steps: until here texts of `short` / 2 tokens, twice each
-    cut_until: float = 0.4  # of the steps: until here rows are cut into `short` * 2 tokens
-    short: int = 128
+    context: int = 1024  # of the first phase; a quarter of that at first, four times in the second
+    copy_until: float = 0.04  # of the steps: until here texts of context / 16 tokens, twice each
+    short_until: float = 0.4  # of the steps: until here the rows are short
     extend_at: float = 0.95  # of the steps, where the second phase begins
     settle_at: float = 0.95  # of the steps, where the rate rises once more, and falls like a cosine
     settle: float = 0.115  # of the steps: as many more from there, four fifths on short rows
@@ -69,10 +68,11 @@ class Plan:
     def phases(self):
         """[(first step, context, RoPE)]. Long rows with the new RoPE alone took the loss from 2.4 to
         4.4 nats and brought it back too slowly: most of what is to be learnt anew is near."""
-        long = 4 * self.context
+        short, long = self.context // 4, 4 * self.context
         settle = round(self.settle_at * self.steps)
         return [
-            (0, self.context, models.ROPE_SHORT),
+            (0, short, models.ROPE_SHORT),
+            (round(self.short_until * self.steps), self.context, models.ROPE_SHORT),
             (round(self.extend_at * self.steps), long, models.ROPE_LONG),
             (settle, self.context, models.ROPE_LONG),
             (self.n_steps() - round(0.2 * (self.n_steps() - settle)), long, models.ROPE_LONG),
@@ -81,7 +81,7 @@ class Plan:
     def n_tokens(self):
         ends = [begin for begin, _, _ in self.phases()][1:] + [self.n_steps()]
         return sum(
-            (end - begin) * max(self.tokens_per_step, context)
+            max(end - begin, 0) * max(self.tokens_per_step, context)
             for (begin, context, _), end in zip(self.phases(), ends)
         )
 
@@ -97,16 +97,14 @@ class Plan:
         )
         return n * count, count
 
-    def cut(self, rows, step):
+    def shaped(self, rows, step):
         """Rows as the first steps want them. From short texts that stand there twice, attention
         learns within two hundred steps to copy; from long rows it did not in nine hundred."""
-        if step < round(self.copy_until * self.steps):
-            once = rows[:, :-1].reshape(-1, self.short)[:, : self.short // 2]
-            return torch.cat((once, once, once[:, :1]), dim=1)
-        if step < round(self.cut_until * self.steps):
-            size = min(2 * self.short, rows.shape[1] - 1)
-            return rows.unfold(1, size + 1, size).reshape(-1, size + 1)
-        return rows
+        if step >= round(self.copy_until * self.steps):
+            return rows
+        size = self.context // 16
+        once = rows[:, :-1].reshape(-1, 2 * size)[:, :size]
+        return torch.cat((once, once, once[:, :1]), dim=1)
 
     def phase(self, step):
         """(context, RoPE) of a step."""
@@ -114,9 +112,8 @@ class Plan:
 
 
 PRESETS = {
-    "tiny": Plan(models.Config(2, 64, 2, 1, 96, head_dim=64), 40, 2048, 3e-3, context=128, short=32),
-    # settle_at: the rate of the second phase as it was first planned was too low, seen here.
-    "nano": Plan(models.Config(4, 192, 3, 1, 512), 6500, 2048, 3e-3, settle_at=0.9648),
+    "tiny": Plan(models.Config(2, 64, 2, 1, 96, head_dim=64), 40, 2048, 3e-3, context=128),
+    "nano": Plan(models.Config(4, 192, 3, 1, 512), 6500, 2048, 3e-3),
     "mini": Plan(models.Config(10, 320, 5, 1, 896), 2400, 131072, 2e-3),
 }
 
@@ -174,7 +171,8 @@ class Training:
             betas=plan.betas,
             fused=True,
         )
-        self.data = {c: Data(run, f"{plan.rows}{c}", c) for c in (plan.context, 4 * plan.context)}
+        contexts = {context for _, context, _ in plan.phases()}
+        self.data = {c: Data(run, f"{plan.rows}{c}", c) for c in contexts}
         self.step = 0
         self.curve = []
         self.loss = self.model.loss
@@ -184,7 +182,7 @@ class Training:
         """(ids, targets) of this step, [rows][context] each, or shorter."""
         context, _ = self.plan.phase(self.step)
         rows = self.data[context].rows(*self.plan.first_row(self.step))
-        rows = self.plan.cut(rows, self.step).to(self.device)
+        rows = self.plan.shaped(rows, self.step).to(self.device)
         targets = rows[:, 1:].masked_fill(rows[:, 1:] == tokens.PAD, models.NO_TARGET)
         return rows[:, :-1], targets
 
