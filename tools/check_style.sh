@@ -113,6 +113,26 @@ files | grep -vE '^tools/check_style\.sh$|\.(gguf|spv|png)$' | while read -r fil
         sed -E "s|^([0-9]+):.*|words $file:\\1: names a folder of some machine|" || true
 done >>"$found"
 
+# ---- documentation ------------------------------------------------------------------------------
+
+# The tests and files that docs/reliability.md leans on are there, and so are all twenty rows.
+reliability=docs/reliability.md
+grep -oE '`(unit|op|model|golden|cli|fuzz)\.[a-z0-9_]+`' $reliability | tr -d '`' | sort -u |
+    while IFS=. read -r level name; do
+        [ -f "tests/$level/$name.c" ] || [ -f "tests/$level/$name.sh" ] ||
+            echo "test $reliability $level.$name: there is no such test"
+    done >>"$found"
+grep -oE '`(app|assets|runtime|tests|tools)/[a-z0-9_./]+`' $reliability | tr -d '`' | sort -u |
+    while read -r file; do
+        [ -e "$file" ] || echo "file $reliability $file: there is no such file"
+    done >>"$found"
+row=1
+while [ $row -le 20 ]; do
+    grep -qE "^\\| $row \\|.*\\| \`(unit|op|model|golden|cli|fuzz)\.[^|]* \\|\$" $reliability ||
+        echo "row $reliability $row: it is missing or names no test"
+    row=$((row + 1))
+done >>"$found"
+
 # ---- formatting ---------------------------------------------------------------------------------
 
 formatter=

@@ -18,7 +18,8 @@ Usage: sh tools/dev.sh MODE [--yes] [--no-install]
   test    install, build, and run all tests
   check   install, check style, sizes and layers, and build with clang too
   asan    build with sanitizers; unit tests and the tests on one device
-  full    check, test, asan, and the tests under ThreadSanitizer and synchronization validation
+  full    check, test, asan, and the tests under ThreadSanitizer and synchronization validation;
+          every fuzz target 10,000,000 times, which takes hours
   list    print the packages that each mode needs and what for; changes nothing
 
   --yes         install without asking (as when there is no terminal to ask on)
@@ -65,6 +66,9 @@ END
     fi
     if [ "$1" = check ] || [ "$1" = full ]; then
         printf 'clang\tsecond C compiler\nclang-format\tchecks the formatting\n'
+    fi
+    if [ "$1" = full ]; then
+        printf 'libclang-rt-dev\tlibFuzzer\n'
     fi
 }
 
@@ -244,6 +248,7 @@ full() {
     # 100,000 draws for the chi-square test of sampling instead of 5,000.
     # And every place at which something may fail.
     (export LM_TEST_LONG=1 && run_tests ci -R '^(op\.sample|model\.faults)\.lavapipe$')
+    sh tools/fuzz.sh all 10000000
 }
 
 # ---- arguments ----------------------------------------------------------------------------------

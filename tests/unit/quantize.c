@@ -22,8 +22,8 @@
 // The largest error that a weight may have, as a share of the largest magnitude `most` of a block
 // or part and of the largest magnitude of all: half a step, where the range of the quants is all of
 // [-most, most] or more; half a step of a scale of a part, times its quant, on top; and what
-// rounding a scale to f16 moves the largest quant. The formats with blocks of 256 look for the least
-// square error, for which one weight may give way by a quarter of that more.
+// rounding a scale to f16 moves the largest quant. The formats with blocks of 256 look for the
+// least square error, for which one weight may give way by a quarter of that more.
 static const struct limit {
     lm_format format;
     float of_part, of_all;
