@@ -113,12 +113,11 @@ static bool fail_syntax(const char *text, size_t size, const char *at, lm_error 
     const char *from = at;
     while (from > text && at - from < 40 && !strchr(",{\n", from[-1]))
         from--;
-    char near[64];
     size_t n = 0;
-    for (; from < end && n < sizeof near - 1 && (from < at || !strchr(",}\n", *from)); from++)
-        near[n++] = (unsigned char)*from < 0x20 || *from == 0x7f ? ' ' : *from;
-    near[n] = 0;
-    return lm_fail(err, LM_BAD_ARGUMENT, "no JSON at line %u, near '%s'", line, near);
+    while (from + n < end && n < 63 && (from + n < at || !strchr(",}\n", from[n])))
+        n++;
+    return lm_fail(err, LM_BAD_ARGUMENT, "no JSON at line %u, near '%s'", line,
+                   lm_show((lm_text){from, n}).text);
 }
 
 static bool parse_shape(lm_config *c, const char *text, size_t size, lm_error *err)
