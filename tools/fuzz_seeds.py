@@ -199,13 +199,14 @@ def session_sum(before, data):
     return fnv(b"".join(struct.pack("<Q", lane) for lane in lanes), fnv(data[4 * quarter:], before))
 
 
-def session(n_tokens=19, n_evaluated=19, logits=True, note=b"", n_vocab=32, tile=32, n_layer=2):
+def session(n_tokens=19, n_evaluated=19, logits=True, note=b"", n_vocab=32, tile=32, n_layer=2,
+            largest=31):
     head = b"LMSESS\r\n" + struct.pack("<IIQQddQIIIIIII", 1, 256, 7, 8, 1e5, 0.25, len(note),
                                        n_layer, n_vocab, 1, tile, n_tokens, n_evaluated, logits)
     head = head.ljust(96, b"\0") + b"a model".ljust(64, b"\0") + b"Q4_K".ljust(32, b"\0")
     head = head.ljust(248, b"\0")
     seal = session_sum(FNV_START, head)
-    body = b"".join(struct.pack("<I", i % n_vocab) for i in range(n_tokens)) + note
+    body = b"".join(struct.pack("<I", i % (largest + 1)) for i in range(n_tokens)) + note
     body += bytes(4 * n_vocab if logits else 0) + bytes(n_layer * (-(-n_evaluated // 16)) * tile)
     return (head + struct.pack("<Q", seal) + body + struct.pack("<Q", session_sum(seal, body)))
 
@@ -213,7 +214,7 @@ def session(n_tokens=19, n_evaluated=19, logits=True, note=b"", n_vocab=32, tile
 def session_seeds():
     put("session", "good-logits", session())
     put("session", "good-note", session(1, 0, False, b'{"chat":1,"turns":[]}'))
-    put("session", "token-outside", session(40, 40, False, n_vocab=8)[:256 + 8])
+    put("session", "token-outside", session(40, 40, False, largest=32))
     put("session", "too-many-layers", session(n_layer=1025))
     put("session", "cut", session()[:-1])
     put("session", "longer", session() + b"\0")

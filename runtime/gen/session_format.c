@@ -304,7 +304,7 @@ struct lm_session_reader {
     lm_file *file; // owned
     lm_session_header header;
     uint64_t body;  // bytes
-    uint8_t *block; // owned, [BLOCK + CHECKSUM_BYTES]
+    uint8_t *block; // owned: a block of this file and its checksum
     struct position now;
     uint64_t header_hash;
 };
@@ -345,11 +345,9 @@ lm_session_reader *lm_session_reader_open(const char *path, lm_error *err)
 {
     uint8_t bytes[LM_SESSION_HEADER_BYTES];
     lm_session_reader *it = calloc(1, sizeof *it);
-    if (it)
-        it->block = malloc(BLOCK + CHECKSUM_BYTES);
-    if (!it || !it->block) {
+    if (!it) {
         lm_fail(err, LM_NO_MEMORY, "out of memory reading %s", path);
-        goto fail;
+        return NULL;
     }
     it->file = lm_file_open(path, err);
     if (!it->file)
@@ -360,6 +358,11 @@ lm_session_reader *lm_session_reader_open(const char *path, lm_error *err)
         goto fail;
     it->body = body_bytes(&it->header);
     it->now.hash = it->header_hash;
+    it->block = malloc((it->body < BLOCK ? (size_t)it->body : BLOCK) + CHECKSUM_BYTES);
+    if (!it->block) {
+        lm_fail(err, LM_NO_MEMORY, "out of memory reading %s", path);
+        goto fail;
+    }
     return it;
 fail:
     lm_session_reader_close(&it);
