@@ -65,16 +65,29 @@ bool lm_record_file_is_good(const lm_record_header *device, const void *file, si
     lm_record_header_seal(&expected, *entries, *n);
     bool good = *n <= MAX_ENTRIES && memcmp(file, &expected, sizeof expected) == 0;
     for (size_t i = 0; good && i < *n; i++) {
-        const lm_record_entry entry = lm_record_entry_in(*entries, i);
+        lm_record_entry entry;
+        memcpy(&entry, (const char *)*entries + i * sizeof entry, sizeof entry);
         good = is_sound(&entry);
     }
     return good;
+}
+
+// What a file says is shown on terminals.
+static void make_printable(char *text)
+{
+    for (; *text; text++)
+        if (*text < 0x20 || *text > 0x7e)
+            *text = '?';
 }
 
 lm_record_entry lm_record_entry_in(const void *entries, size_t i)
 {
     lm_record_entry entry;
     memcpy(&entry, (const char *)entries + i * sizeof entry, sizeof entry);
+    entry.op[sizeof entry.op - 1] = 0;
+    entry.text[sizeof entry.text - 1] = 0;
+    make_printable(entry.op);
+    make_printable(entry.text);
     return entry;
 }
 

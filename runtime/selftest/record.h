@@ -71,6 +71,8 @@ void lm_record_header_seal(lm_record_header *header, const void *entries, size_t
 // *n entries, at any alignment.
 bool lm_record_file_is_good(const lm_record_header *device, const void *file, size_t size,
                             const void **entries, size_t *n);
+
+// Its texts are printable ASCII.
 lm_record_entry lm_record_entry_in(const void *entries, size_t i);
 
 #endif
