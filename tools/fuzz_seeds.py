@@ -105,6 +105,7 @@ def gguf_seeds():
     put("gguf", "every-type", gguf(every, [("t", 0, [2, 3, 1, 2]), ("u", 10, [256])]))
     put("gguf", "no-keys", gguf([]))
     put("gguf", "cut", gguf(model_keys(), model_tensors(2))[:300])
+    put("gguf", "last-tensor-cut", gguf(model_keys(), model_tensors(2))[:-32])
     put("gguf", "big-endian", b"GGUF" + struct.pack(">IQQ", 3, 0, 0))
     put("gguf", "huge-counts", b"GGUF" + struct.pack("<IQQ", 3, 1 << 63, 1 << 63))
 
@@ -243,6 +244,8 @@ def cache_seeds():
                                                0x0123456789ABCDEF)
     for name, data in {"good": bytes(range(64)), "good-empty": b""}.items():
         put("pipeline_cache", name, pipes + struct.pack("<QQ", len(data), fnv(data)) + data)
+    put("pipeline_cache", "other-driver",
+        pipes.replace(b"\x11", b"\x12") + struct.pack("<QQ", 1, fnv(b"x")) + b"x")
     put("pipeline_cache", "cut", pipes)
     put("pipeline_cache", "other-sum", pipes + struct.pack("<QQ", 3, 5) + b"abc")
     tests = b"lmtests1" + device + struct.pack("<IIIIQQ", 0x10005, 0, 0x1900007, 0x403000,
@@ -268,7 +271,7 @@ def quirk_seeds():
     put("quirks", "bad-values", "vendor=nobody off=x\nfrom=1.2.3.4.5 off=f16\noff=f16 on=f16\n"
         'device="open off=f16\nlimits=shared_bytes=1\noff=f16 off=f16\nsee=http://x off=f16\n')
     put("quirks", "bad-bytes", b"off=\x1b[31m\nvendor=\xff\xfe off=f16\ndevice=\0 off=f16\n"
-        b"driver=radv off=f16 \x01=\x02")
+        b"driver=radv off=f16 \x01=\x02\ndevice=\"\x1b[31m\" off=f16\n")
     put("quirks", "long-line", "off=f16 #" + "x" * 1100 + "\n" + "=" * 200)
 
 

@@ -5,6 +5,7 @@
 
 #include "support/vocab_file.h"
 #include "tokenizer/prompt.h"
+#include "tokenizer/utf8.h"
 
 #include <stdlib.h>
 
@@ -46,6 +47,8 @@ static void require_back(const lm_tokenizer *tok, lm_text text, const lm_token *
         const lm_text bytes = lm_tokenizer_bytes(tok, tokens[i]);
         fuzz_require(size + stream.n_held + bytes.size <= text.size, "no text is invented");
         size += lm_utf8_stream_push(&stream, bytes, out + size);
+        const size_t unfinished = lm_utf8_unfinished((lm_text){text.at, size + stream.n_held});
+        fuzz_require(stream.n_held == unfinished, "no character is split");
     }
     size += lm_utf8_stream_flush(&stream, out + size);
     fuzz_require(lm_text_equal((lm_text){out, size}, text), "a text comes back the same");
