@@ -185,9 +185,9 @@ def tokenizer_seeds():
         for choice in range(12):
             if choice % 3 == i:
                 put("tokenizer", "good-%s-%d" % (name, choice),
-                    bytes([choice, 16 * i]) + value.encode())
+                    bytes([choice | choice % 2 << 7, 16 * i]) + value.encode())
     put("tokenizer", "good-bytes", bytes([4, 0, *range(256)]))
-    put("tokenizer", "good-spaces", bytes([8, 40]) + b" " * 200 + b"\n" * 20)
+    put("tokenizer", "good-spaces", bytes([128 + 8, 40]) + b" " * 200 + b"\n" * 20)
     put("tokenizer", "good-empty", b"")
 
 
