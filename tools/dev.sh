@@ -19,7 +19,7 @@ Usage: sh tools/dev.sh MODE [--yes] [--no-install]
   check   install, check style, sizes and layers, and build with clang too
   asan    build with sanitizers; unit tests and the tests on one device
   full    check, test, asan, and the tests under ThreadSanitizer and synchronization validation;
-          every fuzz target 10,000,000 times, which takes two hours and more
+          every fuzz target 10,000,000 times, which takes about three hours
   list    print the packages that each mode needs and what for; changes nothing
 
   --yes         install without asking (as when there is no terminal to ask on)

@@ -64,7 +64,6 @@ keep_crash() {
 fuzz() {
     program=$build/tests/fuzz_$1
     seeds=tests/fuzz/corpus/$1
-    [ -d "$seeds" ] || fail "there is no $seeds; targets: $(ls tests/fuzz/corpus | tr '\n' ' ')"
     [ -x "$program" ] || fail "$program is missing; build the preset fuzz"
     mkdir -p "$build/learned/$1" "$build/found/$1"
     log=$build/found/$1.log
@@ -81,12 +80,14 @@ fuzz() {
         -rss_limit_mb=3000 -print_final_stats=1 -artifact_prefix="$build/found/$1/"
     target=$1
     shift
+    scratch=$(mktemp -d)
     [ ! -f "$dictionary" ] || set -- "$@" -dict="$dictionary"
-    if "$@" "$build/learned/$target" "$seeds" >"$log" 2>&1; then
+    if TMPDIR=$scratch "$@" "$build/learned/$target" "$seeds" >"$log" 2>&1; then
         ok=yes
     else
         ok=no
     fi
+    rm -r "$scratch"
     sed -n 's/^Done \([0-9]*\) runs in \([0-9]*\) second.*/\1 runs in \2 s/p
             s/^stat::number_of_executed_units: *\([0-9]*\)/\1 inputs/p
             s/^stat::average_exec_per_sec: *\([0-9]*\)/\1 a second/p' "$log" |
@@ -107,6 +108,8 @@ case ${1:-} in
     ;;
 esac
 read_amount "${2:-1000000}"
+[ "$1" = all ] || [ -f "tests/fuzz/$1.c" ] ||
+    fail "there is no tests/fuzz/$1.c; targets: $(ls tests/fuzz/corpus | tr '\n' ' ')"
 if [ -z "${LM_FUZZ_BUILD:-}" ]; then
     [ -e build/fuzz/build.ninja ] || cmake --preset fuzz
     cmake --build --preset fuzz

@@ -9,9 +9,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static char folder[] = "/tmp/lemnos-fuzz-XXXXXX";
-static char names[2][64];
+static char folder[128];
+static char names[2][160];
 
+// libFuzzer may end without this; tools/fuzz.sh gives it a folder of its own.
 static void remove_names(void)
 {
     unlink(names[0]);
@@ -26,6 +27,9 @@ static void make_names(void)
     if (made)
         return;
     made = true;
+    const char *parent = getenv("TMPDIR");
+    snprintf(folder, sizeof folder, "%s/lemnos-fuzz-XXXXXX",
+             parent && strlen(parent) < 96 ? parent : "/tmp");
     bool ok = mkdtemp(folder) != NULL;
     for (int i = 0; i < 2; i++) {
         snprintf(names[i], sizeof names[i], "%s/m-%05d-of-00002.gguf", folder, i + 1);
