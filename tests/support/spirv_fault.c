@@ -13,6 +13,8 @@ enum {
     OP_CONSTANT_TRUE = 41,
     OP_CONSTANT = 43,
     OP_STORE = 62,
+    OP_DECORATE = 71,
+    OP_MEMBER_DECORATE = 72,
     OP_BITWISE_XOR = 198,
     OP_NOT = 200,
     OP_F_NEGATE = 127,
@@ -46,7 +48,7 @@ static const uint32_t *definition(const struct text *t, uint32_t id)
             if (at[1] == id)
                 return at;
         } else if ((op == OP_EXT_INST || op >= OP_CONSTANT_TRUE) && op != OP_STORE &&
-                   *at >> 16 >= 3 && at[2] == id) {
+                   op != OP_DECORATE && op != OP_MEMBER_DECORATE && *at >> 16 >= 3 && at[2] == id) {
             return at;
         }
     }
