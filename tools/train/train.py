@@ -113,7 +113,7 @@ class Plan:
 
 PRESETS = {
     "tiny": Plan(models.Config(2, 64, 2, 1, 96, head_dim=64), 40, 2048, 3e-3, context=128),
-    "nano": Plan(models.Config(4, 192, 3, 1, 512), 6500, 2048, 3e-3),
+    "nano": Plan(models.Config(6, 192, 3, 1, 512), 10000, 2048, 3e-3),
     "mini": Plan(models.Config(10, 320, 5, 1, 896), 2400, 131072, 2e-3),
 }
 
