@@ -153,7 +153,8 @@ faulty lost@vkWaitSemaphores:30/lost@vkWaitSemaphores:26 0 infill -m "$model" --
     --ignore-end - <"$dir/lines"
 grep -o '"id":[0-9]*,"text":"[^"]*"' "$out" | cmp -s - "$dir/text" || fail "infill -: other answers"
 
-printf 'one\ntwo\n/save %s\n/regen\n/reset\nthree\n' "$dir/saved" >"$dir/script"
+# (No /save: which wait is whose depends on time, and a file that cannot be saved ends a script.)
+printf 'one\ntwo\n/regen\n/reset\nthree\n' >"$dir/script"
 chat="chat -m $instruct -n 30 --ignore-end --system Brief. --temp 0.8"
 gives 0 $chat <"$dir/script" && cp "$out" "$dir/text"
 for n in 20 34; do
