@@ -352,6 +352,7 @@ bool lm_adapter_probe(lm_adapter *adapter, VkInstance instance, VkPhysicalDevice
     lm_features_offer(&adapter->features, LM_FEATURE_HALF_UNPACK);
     lm_features_offer(&adapter->features, LM_FEATURE_FEW_BARRIERS);
     lm_features_offer(&adapter->features, LM_FEATURE_STORED_PIPELINES);
+    lm_features_offer(&adapter->features, LM_FEATURE_LAST_GROUP);
     vkGetPhysicalDeviceProperties(handle, &adapter->properties);
     struct extensions *extensions = calloc(1, sizeof *extensions);
     if (!extensions)

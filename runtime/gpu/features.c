@@ -13,6 +13,7 @@ static const char *const names[LM_N_FEATURES] = {
     [LM_FEATURE_MEMORY_BUDGET] = "memory_budget",
     [LM_FEATURE_TIMESTAMPS] = "timestamps",
     [LM_FEATURE_STORED_PIPELINES] = "stored_pipelines",
+    [LM_FEATURE_LAST_GROUP] = "last_group",
     [LM_FEATURE_F16] = "f16",
     [LM_FEATURE_INT_DOT] = "int_dot",
     [LM_FEATURE_MATRIX] = "matrix",
@@ -114,8 +115,8 @@ bool lm_feature_parse(const char *name, size_t size, lm_feature *feature)
 
 bool lm_feature_is_used(lm_feature feature)
 {
-    return feature != LM_FEATURE_F16 && feature != LM_FEATURE_INT_DOT &&
-           feature != LM_FEATURE_MATRIX;
+    return feature != LM_FEATURE_LAST_GROUP && feature != LM_FEATURE_F16 &&
+           feature != LM_FEATURE_INT_DOT && feature != LM_FEATURE_MATRIX;
 }
 
 const char *lm_off_by_name(lm_off_by by)

@@ -27,6 +27,7 @@ typedef struct lm_case {
     const char *needs; // an op without which this cannot be judged; NULL: none
     char what[96];     // "1 token at 300, 16/16 heads of 128, f16, 5 splits"
     void (*run)(const struct lm_case *, lm_trial *, const char **culprit);
+    uint32_t paths; // bits, 1 << lm_feature: optional paths that it may take
     lm_case_numbers numbers;
     double rope_base, rope_factor; // of rope_store
 } lm_case;
@@ -41,6 +42,7 @@ void lm_case_swiglu(const lm_case *c, lm_trial *t, const char **culprit);
 void lm_case_copy(const lm_case *c, lm_trial *t, const char **culprit);
 void lm_case_step_begin(const lm_case *c, lm_trial *t, const char **culprit);
 void lm_case_barriers(const lm_case *c, lm_trial *t, const char **culprit);
+void lm_case_last_group(const lm_case *c, lm_trial *t, const char **culprit);
 void lm_case_argmax(const lm_case *c, lm_trial *t, const char **culprit);
 void lm_case_draw_greedy(const lm_case *c, lm_trial *t, const char **culprit);
 void lm_case_sample(const lm_case *c, lm_trial *t, const char **culprit);

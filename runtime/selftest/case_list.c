@@ -24,6 +24,7 @@ static lm_case *add(struct list *list, const char *op,
 {
     lm_case *c = &list->cases[list->n < MAX_CASES ? list->n++ : MAX_CASES - 1];
     *c = (lm_case){.op = op, .run = run, .numbers = *numbers};
+    c->paths = 1u << LM_FEATURE_HALF_UNPACK | 1u << LM_FEATURE_FEW_BARRIERS;
     if (c->numbers.n_runs == 0)
         c->numbers.n_runs = 1;
     return c;
@@ -121,6 +122,14 @@ static void add_moves(struct list *list)
              "%u tokens", begin.n_tokens);
 }
 
+static void add_groups(struct list *list)
+{
+    const lm_case_numbers numbers = {.n_rows = 32, .n_splits = 16, .n_runs = runs(list)};
+    lm_case *c = add(list, "last_group", lm_case_last_group, &numbers);
+    c->paths = 1u << LM_FEATURE_LAST_GROUP;
+    snprintf(c->what, sizeof c->what, "%u times %u workgroups", numbers.n_rows, numbers.n_splits);
+}
+
 // ---- attention ----------------------------------------------------------------------------------
 
 static void describe_heads(lm_case *c)
@@ -192,6 +201,7 @@ bool lm_case_list(const lm_case_wish *wish, lm_case **cases, size_t *n, lm_error
     add_moves(&list);
     add_formats(&list);
     add_rows(&list);
+    add_groups(&list);
     for (lm_kv_type kv = 0; kv < LM_KV_TYPE_COUNT; kv++)
         if (wish->kv & 1u << kv)
             add_heads(&list, kv);

@@ -12,7 +12,8 @@
 #define SEED 0x1eaf5eedu // the same numbers each time, so that a report can be compared
 
 // The paths that may be switched on an open device.
-static const lm_feature SUSPECTS[] = {LM_FEATURE_HALF_UNPACK, LM_FEATURE_FEW_BARRIERS};
+static const lm_feature SUSPECTS[] = {LM_FEATURE_HALF_UNPACK, LM_FEATURE_FEW_BARRIERS,
+                                      LM_FEATURE_LAST_GROUP};
 #define N_SUSPECTS (sizeof SUSPECTS / sizeof *SUSPECTS)
 
 // Of everything that the outcome depends on, but for what the record itself stands for.
@@ -79,7 +80,7 @@ static bool find_suspect(const lm_runner *it, const lm_case *c, const lm_finding
 {
     lm_features *features = lm_gpu_features(it->gpu);
     for (size_t i = 0; i < N_SUSPECTS && !*found; i++) {
-        if (!lm_features_on(features, SUSPECTS[i]))
+        if (!lm_features_on(features, SUSPECTS[i]) || !(c->paths & 1u << SUSPECTS[i]))
             continue;
         const lm_features before = *features;
         lm_record_entry entry = {.key = SUSPECTS[i], .kind = LM_RECORD_OFF};

@@ -78,10 +78,10 @@ static bool is_poison(const void *at, size_t bytes)
 
 lm_trial_tensor *lm_trial_output(lm_trial *it, const char *name, uint64_t bytes)
 {
-    static lm_trial_tensor none;
     if (it->stopped || it->n_tensors == LM_TRIAL_TENSORS) {
         stop(it, name);
-        return &none;
+        it->none = (lm_trial_tensor){.name = name};
+        return &it->none;
     }
     lm_trial_tensor *tensor = &it->tensors[it->n_tensors++];
     *tensor = (lm_trial_tensor){.name = name, .bytes = (bytes + 15) / 16 * 16};

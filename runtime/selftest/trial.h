@@ -41,6 +41,7 @@ typedef struct lm_trial {
     lm_recording *rec; // owned
     lm_trial_tensor tensors[LM_TRIAL_TENSORS];
     size_t n_tensors;
+    lm_trial_tensor none;      // what is handed out once the trial has stopped
     void *host[LM_TRIAL_HOST]; // owned
     size_t n_host;
     uint64_t random;

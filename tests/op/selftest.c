@@ -207,6 +207,31 @@ static void a_faulty_path_is_switched_off(void **state)
     lm_record_clear(it->record);
 }
 
+// The last workgroup of each row leaves something wrong: the path goes off, and no op is to blame.
+static void a_last_group_that_errs_is_not_relied_upon(void **state)
+{
+    struct test *it = *state;
+    lm_features *features = lm_gpu_features(it->gpu);
+    const lm_features before = *features;
+    if (!is_lavapipe() || !lm_features_on(features, LM_FEATURE_LAST_GROUP))
+        skip();
+    // What each workgroup hands over, the counter, the sum.
+    for (size_t store = 0; store < 3; store++) {
+        assert_true(plant_fault(LM_MODULE_LAST_GROUP, store, false));
+        run(it, "last_group", false);
+        assert_int_equal(it->n_run, 1);
+        assert_int_equal(count_failed(it, ""), 0);
+        if (lm_features_on(features, LM_FEATURE_LAST_GROUP))
+            fail_msg("a fault in store %zu was not found", store);
+        assert_true(lm_features_on(features, LM_FEATURE_FEW_BARRIERS));
+        assert_int_equal(features->reason[LM_FEATURE_LAST_GROUP].by, LM_OFF_SELF_TEST);
+        assert_non_null(strstr(features->reason[LM_FEATURE_LAST_GROUP].why, "workgroups"));
+        *features = before;
+        lm_record_clear(it->record);
+    }
+    plant_nothing();
+}
+
 // ---- the record ---------------------------------------------------------------------------------
 
 struct place {
@@ -332,6 +357,7 @@ int main(void)
         cmocka_unit_test(each_planted_fault_is_named),
         cmocka_unit_test(what_rests_on_a_fault_is_unknown),
         cmocka_unit_test(a_faulty_path_is_switched_off),
+        cmocka_unit_test(a_last_group_that_errs_is_not_relied_upon),
         cmocka_unit_test(a_record_is_kept),
         cmocka_unit_test(a_damaged_record_is_none),
         cmocka_unit_test(a_folder_that_cannot_be_written_is_no_trouble),
