@@ -1,4 +1,4 @@
-// Whether the last workgroup of a row reads what the others of that row wrote. Grid [n_parts, n_rows].
+// Whether the last workgroup of a row reads what the others of it wrote. Grid [n_parts, n_rows].
 
 #include "interface/last_group.h"
 
