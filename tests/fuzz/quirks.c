@@ -3,30 +3,13 @@
 #include "fuzz/support/fuzz.h"
 
 #include "gpu/quirks.h"
+#include "support/adapter.h"
 
-#include <stdio.h>
-
-static lm_adapter make_adapter(void)
-{
-    lm_adapter adapter = {.driver_id = 6, .driver_version = {{25, 1, 3}}};
-    adapter.properties.vendorID = 0x8086;
-    adapter.properties.deviceID = 0x56a0;
-    adapter.properties.deviceType = VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU;
-    snprintf(adapter.properties.deviceName, sizeof adapter.properties.deviceName,
-             "Intel(R) Arc(tm) A770 Graphics (DG2)");
-    adapter.features.offered = (1u << LM_N_FEATURES) - 1;
-    adapter.limits = (lm_limits){.block_bytes = 1u << 30,
-                                 .group_invocations = 1024,
-                                 .group_subgroups = 32,
-                                 .group_count = 65535,
-                                 .shared_bytes = 65536,
-                                 .push_bytes = 256};
-    return adapter;
-}
+#include <string.h>
 
 static void apply(const lm_quirks *quirks)
 {
-    lm_adapter adapter = make_adapter();
+    lm_adapter adapter = test_adapter();
     const lm_limits before = adapter.limits;
     lm_quirks_apply(quirks, &adapter);
     const lm_limits *after = &adapter.limits;

@@ -7,25 +7,16 @@
 
 #include "model/quantize.h"
 #include "ops/ops.h"
-#include "support/ref_dequantise.h"
+#include "selftest/case.h"
 #include "support/device.h"
+#include "support/ref_dequantise.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static const lm_format FORMATS[LM_STORAGE_COUNT] = {
-    [LM_STORAGE_F32] = LM_FORMAT_F32,   [LM_STORAGE_F16] = LM_FORMAT_F16,
-    [LM_STORAGE_BF16] = LM_FORMAT_BF16, [LM_STORAGE_Q8_0] = LM_FORMAT_Q8_0,
-    [LM_STORAGE_Q4_0] = LM_FORMAT_Q4_0, [LM_STORAGE_Q4_1] = LM_FORMAT_Q4_1,
-    [LM_STORAGE_Q5_0] = LM_FORMAT_Q5_0, [LM_STORAGE_Q5_1] = LM_FORMAT_Q5_1,
-    [LM_STORAGE_Q2_K] = LM_FORMAT_Q2_K, [LM_STORAGE_Q3_K] = LM_FORMAT_Q3_K,
-    [LM_STORAGE_Q4_K] = LM_FORMAT_Q4_K, [LM_STORAGE_Q5_K] = LM_FORMAT_Q5_K,
-    [LM_STORAGE_Q6_K] = LM_FORMAT_Q6_K,
-};
-
 const char *test_storage_name(lm_storage storage)
 {
-    return lm_format_name(FORMATS[storage]);
+    return lm_format_name(lm_case_format(storage));
 }
 
 bool test_storage_wanted(lm_storage storage)
@@ -39,22 +30,22 @@ bool test_storage_wanted(lm_storage storage)
 
 uint32_t test_row_bytes(lm_storage storage, uint32_t n_cols)
 {
-    return n_cols / lm_format_block_weights(FORMATS[storage]) *
-           lm_format_block_bytes(FORMATS[storage]);
+    return n_cols / lm_format_block_weights(lm_case_format(storage)) *
+           lm_format_block_bytes(lm_case_format(storage));
 }
 
 void test_weights_dequantise(test_weights *weights)
 {
     const size_t row_bytes = test_row_bytes(weights->storage, weights->n_cols);
     for (size_t r = 0; r < weights->n_rows; r++)
-        ref_dequantise_row(FORMATS[weights->storage], weights->bytes + r * row_bytes,
+        ref_dequantise_row(lm_case_format(weights->storage), weights->bytes + r * row_bytes,
                            weights->n_cols, weights->values + r * weights->n_cols);
 }
 
 test_weights test_weights_create(lm_storage storage, uint32_t n_rows, uint32_t n_cols,
                                  test_random *random)
 {
-    const uint32_t block = lm_format_block_weights(FORMATS[storage]);
+    const uint32_t block = lm_format_block_weights(lm_case_format(storage));
     n_cols = (n_cols + block - 1) / block * block;
     const size_t row_bytes = test_row_bytes(storage, n_cols);
     test_weights it = {storage, n_rows, n_cols, malloc(n_rows * row_bytes),
@@ -63,7 +54,8 @@ test_weights test_weights_create(lm_storage storage, uint32_t n_rows, uint32_t n
     assert_non_null(it.values);
     test_random_fill(random, it.values, (size_t)n_rows * n_cols, -0.5f, 1.5f);
     for (size_t r = 0; r < n_rows; r++)
-        lm_quantize_row(FORMATS[storage], it.values + r * n_cols, n_cols, it.bytes + r * row_bytes);
+        lm_quantize_row(lm_case_format(storage), it.values + r * n_cols, n_cols,
+                        it.bytes + r * row_bytes);
     test_weights_dequantise(&it);
     return it;
 }

@@ -9,29 +9,11 @@
 
 #include "base/file.h"
 #include "gpu/quirks.h"
+#include "support/adapter.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-// An Intel GPU under Mesa 25.1.3 that offers everything.
-static lm_adapter make_adapter(void)
-{
-    lm_adapter adapter = {.driver_id = 6, .driver_version = {{25, 1, 3}}};
-    adapter.properties.vendorID = 0x8086;
-    adapter.properties.deviceID = 0x56a0;
-    adapter.properties.deviceType = VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU;
-    snprintf(adapter.properties.deviceName, sizeof adapter.properties.deviceName,
-             "Intel(R) Arc(tm) A770 Graphics (DG2)");
-    adapter.features.offered = (1u << LM_N_FEATURES) - 1;
-    adapter.limits = (lm_limits){.block_bytes = 1u << 30,
-                                 .group_invocations = 1024,
-                                 .group_subgroups = 32,
-                                 .group_count = 65535,
-                                 .shared_bytes = 65536,
-                                 .push_bytes = 256};
-    return adapter;
-}
 
 static lm_quirks *read_table(const char *text)
 {
@@ -42,10 +24,10 @@ static lm_quirks *read_table(const char *text)
     return quirks;
 }
 
-// What the table does to the adapter above.
+// What the table does to the test_adapter().
 static lm_adapter apply(const char *text)
 {
-    lm_adapter adapter = make_adapter();
+    lm_adapter adapter = test_adapter();
     lm_quirks *quirks = read_table(text);
     if (lm_quirks_warning(quirks)[0])
         fail_msg("'%s': %s", text, lm_quirks_warning(quirks));
@@ -117,7 +99,7 @@ static void later_entries_win(void **state)
     assert_false(lm_features_on(&adapter.features, LM_FEATURE_TIMESTAMPS));
 
     // What somebody else switched off is not for a table to switch on.
-    adapter = make_adapter();
+    adapter = test_adapter();
     lm_features_turn_off(&adapter.features, LM_FEATURE_MATRIX, LM_OFF_USER, "no");
     lm_quirks *quirks = read_table("on=matrix");
     lm_quirks_apply(quirks, &adapter);
@@ -172,7 +154,7 @@ static void nonsense_is_left_out(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char text[256];
-        lm_adapter adapter = make_adapter();
+        lm_adapter adapter = test_adapter();
         snprintf(text, sizeof text, "off=int_dot\n%s\noff=timestamps\n", cases[i].line);
         lm_quirks *quirks = read_table(text);
         const char *warning = lm_quirks_warning(quirks);
@@ -229,7 +211,7 @@ static void sizes_are_bounded(void **state)
     }
     assert_true(lm_quirks_add(quirks, "t.txt", text, size, &err));
     assert_in_range(lm_quirks_count(quirks), 4096, 4096);
-    lm_adapter adapter = make_adapter();
+    lm_adapter adapter = test_adapter();
     lm_quirks_apply(quirks, &adapter); // the list of hits is cut, not overrun
     assert_in_range(strlen(adapter.quirks), 1, sizeof adapter.quirks - 1);
     lm_quirks_destroy(&quirks);
@@ -254,14 +236,14 @@ static void the_shipped_table_is_sound(void **state)
         assert_true(lm_quirks_get(quirks, i)->see[0]);
 
     // The driver that crashes when it is asked, and the neighbour that does not.
-    lm_adapter adapter = make_adapter();
+    lm_adapter adapter = test_adapter();
     adapter.driver_id = 1;
     adapter.properties.vendorID = 0x1002;
     adapter.properties.deviceType = VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU;
     lm_quirks_apply(quirks, &adapter);
     assert_false(lm_features_on(&adapter.features, LM_FEATURE_MATRIX));
     assert_false(lm_features_on(&adapter.features, LM_FEATURE_INT_DOT));
-    adapter = make_adapter();
+    adapter = test_adapter();
     adapter.driver_id = 1;
     adapter.properties.vendorID = 0x1002;
     snprintf(adapter.properties.deviceName, sizeof adapter.properties.deviceName,
