@@ -2,6 +2,7 @@
 #include "chat_commands.h"
 #include "command.h"
 #include "input.h"
+#include "fault_log.h"
 #include "interrupt.h"
 
 #include <stdlib.h>
@@ -65,6 +66,7 @@ static bool recover(cli_chat *chat, lm_error *err)
         cli_say("stopped before the answer began; nothing was asked");
     else
         cli_say("%s%s", err->message, cli_hint(err->status));
+    cli_fault_log_add(err);
     if (err->status != LM_DEVICE_LOST && chat->engine.session)
         return true;
     cli_say(

@@ -31,10 +31,14 @@ static bool examine(lm_device *device, const cli_model_choice *choice, const cha
     // A plan that cannot be made is no fault of the device.
     lm_plan plan;
     const bool planned = choice && lm_model_plan(device, &choice->params, &plan, NULL);
+    cli_fault faults[CLI_FAULTS];
+    const size_t n_faults = cli_fault_log_read(faults);
     const cli_doctor_report report = {.device = lm_device_get_info(device),
                                       .model = choice ? &choice->info : NULL,
                                       .plan = planned ? &plan : NULL,
                                       .test = test,
+                                      .faults = faults,
+                                      .n_faults = n_faults,
                                       .verbose = options->verbose};
     *sound = test->n_failed == 0;
     const bool ok = print_report(&report, options, err);

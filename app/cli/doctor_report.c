@@ -93,10 +93,19 @@ static bool print_test(const cli_doctor_report *it, lm_error *err)
                            test->n_failed ? "this device cannot be used" : "the device is sound");
 }
 
+static bool print_faults(const cli_doctor_report *it, lm_error *err)
+{
+    bool ok = it->n_faults == 0 || cli_print(err, "\nlast errors\n");
+    for (size_t i = 0; ok && i < it->n_faults; i++)
+        ok = cli_print(err, "  %s  lemnos %s, %s\n    %s\n", it->faults[i].when,
+                       it->faults[i].version, it->faults[i].status, it->faults[i].text);
+    return ok;
+}
+
 bool cli_doctor_print(const cli_doctor_report *it, lm_error *err)
 {
     return print_device(it, err) && print_options(it->test, err) && print_model(it, err) &&
-           print_test(it, err) && cli_flush(err);
+           print_faults(it, err) && print_test(it, err) && cli_flush(err);
 }
 
 // ---- JSON ---------------------------------------------------------------------------------------
@@ -171,12 +180,28 @@ static bool add_items(cJSON *json, const lm_selftest_report *test)
     return ok;
 }
 
+static bool add_faults(cJSON *json, const cli_doctor_report *it)
+{
+    cJSON *errors = cli_json_add_array(json, "errors");
+    bool ok = errors != NULL;
+    for (size_t i = 0; ok && i < it->n_faults; i++) {
+        cJSON *item = cJSON_CreateObject();
+        ok = item && cJSON_AddItemToArray(errors, item) &&
+             cli_json_add_text(item, "when", lm_text_of(it->faults[i].when)) &&
+             cli_json_add_text(item, "version", lm_text_of(it->faults[i].version)) &&
+             cli_json_add_text(item, "status", lm_text_of(it->faults[i].status)) &&
+             cli_json_add_text(item, "text", lm_text_of(it->faults[i].text));
+    }
+    return ok;
+}
+
 bool cli_doctor_print_json(const cli_doctor_report *it, lm_error *err)
 {
     cJSON *json = cJSON_CreateObject();
     const bool complete = json && cli_json_add_text(json, "version", lm_text_of(LM_VERSION)) &&
                           add_device(json, it->device) && add_options(json, it->test) &&
-                          add_model(json, it) && add_items(json, it->test) &&
+                          add_model(json, it) && add_faults(json, it) &&
+                          add_items(json, it->test) &&
                           cli_json_add_number(json, "failed", (double)it->test->n_failed) &&
                           cli_json_add_number(json, "unknown", (double)it->test->n_unknown) &&
                           cli_json_add_bool(json, "small", it->test->is_small) &&

@@ -1,9 +1,10 @@
-// What `lemnos doctor` prints: one report that a user can send. It names the device, its driver and
-// the numbers of the model, and no file and no text of the user.
+// What `lemnos doctor` prints: one report that a user can send. It names the device, its driver,
+// the numbers of the model and the last failures, and no file and no text of the user.
 
 #ifndef CLI_DOCTOR_REPORT_H
 #define CLI_DOCTOR_REPORT_H
 
+#include "fault_log.h"
 #include "lm.h"
 #include "lm_selftest.h"
 #include "output.h"
@@ -13,6 +14,8 @@ typedef struct cli_doctor_report {
     const lm_model_info *model; // NULL: no model was given
     const lm_plan *plan;        // of the model; NULL: none, or it could not be made
     const lm_selftest_report *test;
+    const cli_fault *faults; // [n_faults], the latest last
+    size_t n_faults;
     bool verbose; // tell of every case
 } cli_doctor_report;
 

@@ -2,6 +2,7 @@
 
 #include "diagnosis_report.h"
 
+#include "fault_log.h"
 #include "interrupt.h"
 #include "output.h"
 
@@ -169,6 +170,7 @@ bool cli_engine_open(cli_engine *engine, lm_error *err)
     if (err->status != LM_DEVICE_LOST)
         return false;
     cli_say("%s; opening the device again", err->message);
+    cli_fault_log_add(err);
     return cli_engine_reopen(engine, err);
 }
 

@@ -1,6 +1,7 @@
 #include "output.h"
 
 #include "base/clock.h"
+#include "fault_log.h"
 #include "interrupt.h"
 
 #include <errno.h>
@@ -93,6 +94,7 @@ cli_exit cli_fail(const lm_error *err)
         return CLI_INTERRUPTED;
     }
     cli_say("%s%s", err->message, cli_hint(err->status));
+    cli_fault_log_add(err);
     return CLI_FAILED;
 }
 

@@ -37,7 +37,8 @@ void cli_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 // What to try where a failure has this status, to be put behind its sentence: "; ..." or "".
 const char *cli_hint(lm_status status);
 
-// Says why it failed, and what to try, and returns the exit code that goes with the status.
+// Says why it failed, and what to try, and returns the exit code that goes with the status. What a
+// device is to blame for is kept for `lemnos doctor`, see fault_log.h.
 cli_exit cli_fail(const lm_error *err);
 
 // The same for a mistake in the command line.

@@ -22,6 +22,32 @@ for words in '"sound":true' '"failed":0' '"op":"attention"' '"name":"few_barrier
     says "$out" "$words" "doctor --json"
 done
 
+# The last failures: of the device alone, the latest last, no more than 16, whatever the file holds.
+log=$XDG_STATE_HOME/lemnos/faults.txt
+grep -q "last errors" "$out" && fail "doctor tells of errors that nobody had"
+gives 1 run -m "$dir/no-such.gguf" x </dev/null
+[ -e "$log" ] && fail "a file that is not there is no failure of the device"
+mkdir -p "$XDG_STATE_HOME/lemnos"
+i=0
+while [ $i -lt 20 ]; do
+    i=$((i + 1))
+    printf '2026-01-02T03:04:05Z\t0.1.0\tdevice_lost\told failure %d\n' $i
+    printf 'nonsense \033[31m\n2026\t\t\t\n'
+done >"$log"
+LM_FAULT=failed@vkCreateComputePipelines:1/lost@vkCreateDevice:1
+export LM_FAULT
+gives 1 run -m "$model" 'int secret' </dev/null
+unset LM_FAULT
+[ "$(wc -l <"$log")" -eq 16 ] || fail "the log has not 16 lines"
+grep -q "secret\|model.gguf\|$dir" "$log" && fail "the log tells of the user's files or texts"
+gives 0 doctor "$model" </dev/null
+says "$out" "last errors" "doctor after a failure"
+says "$out" "vkCreateComputePipelines" "doctor after a failure"
+says "$out" "old failure 20" "doctor after a failure"
+grep -q "old failure 5\$" "$out" && fail "the log keeps more than 16"
+gives 0 doctor --json "$model" </dev/null
+says "$out" '"status":"device_lost","text":"old failure 20"' "doctor --json after a failure"
+
 # The record: written by whoever came first, and used by the next.
 XDG_CACHE_HOME=$dir/cache
 export XDG_CACHE_HOME

@@ -11,6 +11,9 @@ fi
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
 trap 'exit 1' HUP INT TERM
+# What a test makes fail is nothing for the user's own log of failures.
+XDG_STATE_HOME=$dir/.state
+export XDG_STATE_HOME
 out=$dir/.stdout
 err=$dir/.stderr
 n_checks=0
