@@ -1,5 +1,6 @@
 #include "chat_commands.h"
 
+#include "fault_log.h"
 #include "nearest.h"
 #include "output.h"
 
@@ -58,15 +59,33 @@ static bool regenerate(cli_chat *chat, const char *argument, lm_error *err)
 
 // ---- files --------------------------------------------------------------------------------------
 
+// After a failure: true where the device was lost and is open again. The session is empty then.
+static bool recover(cli_chat *chat, lm_error *err)
+{
+    if (err->status != LM_DEVICE_LOST)
+        return false;
+    cli_say("%s; opening the device again for the file", err->message);
+    cli_fault_log_add(err);
+    chat->session_is_stale = true;
+    return cli_engine_reopen(&chat->engine, err);
+}
+
+static bool write_session(cli_chat *chat, const char *path, lm_text note, lm_error *err)
+{
+    return cli_chat_catch_up(chat, err) && lm_session_save(chat->engine.session, path, note, err);
+}
+
 static bool save(cli_chat *chat, const char *argument, lm_error *err)
 {
     char *note = NULL;
     size_t size;
     if (lm_conversation_n_turns(chat->conversation) == 0)
         return lm_fail(err, LM_BAD_ARGUMENT, "there is nothing to save yet");
-    const bool ok = cli_chat_catch_up(chat, err) &&
-                    lm_conversation_write(chat->conversation, &note, &size, err) &&
-                    lm_session_save(chat->engine.session, argument, (lm_text){note, size}, err);
+    if (!lm_conversation_write(chat->conversation, &note, &size, err))
+        return false;
+    const lm_text bytes = {note, size};
+    const bool ok = write_session(chat, argument, bytes, err) ||
+                    (recover(chat, err) && write_session(chat, argument, bytes, err));
     free(note);
     const size_t n = lm_conversation_n_turns(chat->conversation);
     if (ok)
@@ -90,6 +109,14 @@ static bool take_alone(cli_chat *chat, lm_error *err)
            lm_fail(err, LM_CANCELLED, "nothing was loaded");
 }
 
+static bool read_session(cli_chat *chat, const char *path, lm_error *err)
+{
+    // Where an answer before it ended because the device could not be opened again.
+    if (!chat->engine.session && !cli_engine_reopen(&chat->engine, err))
+        return false;
+    return lm_session_load(chat->engine.session, path, NULL, NULL, err);
+}
+
 bool cli_chat_load(cli_chat *chat, const char *path, lm_error *err)
 {
     char *note = NULL;
@@ -100,7 +127,8 @@ bool cli_chat_load(cli_chat *chat, const char *path, lm_error *err)
     free(note);
     if (!loaded)
         return lm_fail_while(err, "%s is a session, but not of a chat", path);
-    bool ok = lm_session_load(chat->engine.session, path, NULL, NULL, err);
+    bool ok =
+        read_session(chat, path, err) || (recover(chat, err) && read_session(chat, path, err));
     chat->session_is_stale = chat->session_is_stale && !ok;
     if (!ok)
         ok = take_alone(chat, err);

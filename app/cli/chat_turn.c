@@ -264,6 +264,8 @@ static bool sync_session(cli_chat *chat, const lm_prompt *prompt, lm_error *err)
 bool cli_chat_catch_up(cli_chat *chat, lm_error *err)
 {
     size_t n_held;
+    if (!chat->engine.session && !cli_engine_reopen(&chat->engine, err))
+        return false;
     lm_session_tokens(chat->engine.session, &n_held);
     if (!chat->session_is_stale && n_held > 0)
         return true;

@@ -1,5 +1,6 @@
 #include "command.h"
 #include "engine.h"
+#include "fault_log.h"
 #include "input.h"
 #include "interrupt.h"
 #include "score_report.h"
@@ -27,6 +28,7 @@ struct work {
     cli_scores scores;
     lm_logprob_reader *base;   // owned; NULL: none
     lm_logprob_writer *writer; // owned; NULL: none
+    uint32_t n_saved;          // rows of the window that the writer has
     lm_error why;              // why a callback returned false
 };
 
@@ -149,8 +151,12 @@ static bool add_token(void *user, uint32_t position, const float *logits)
     window->n_tokens++;
     scores->n_bytes += lm_tokenizer_bytes(w->tokenizer, token).size;
     const uint32_t row = position + 1 - w->window.from;
-    return (!w->base || compare_row(w, row, logits, &softmax, token)) &&
-           (!w->writer || lm_logprob_writer_row(w->writer, logits, &w->why));
+    if (w->base && !compare_row(w, row, logits, &softmax, token))
+        return false;
+    if (!w->writer || row < w->n_saved) // the rows of a window that begins anew are the same
+        return true;
+    w->n_saved = row + 1;
+    return lm_logprob_writer_row(w->writer, logits, &w->why);
 }
 
 // The window's last token is only predicted, so it is not evaluated.
@@ -171,26 +177,51 @@ static bool score_window(struct work *w, lm_error *err)
 }
 
 // What a window that failed has added is taken back, so that figures are those of whole windows.
+static bool score_whole(struct work *w, lm_error *err)
+{
+    cli_scores *scores = &w->scores;
+    const lm_mean nll = scores->nll;
+    const uint64_t n_bytes = scores->n_bytes;
+    lm_kl_sums kl = scores->kl;
+    if (score_window(w, err))
+        return true;
+    kl.values = scores->kl.values; // they may have moved
+    kl.room = scores->kl.room;
+    scores->kl = kl;
+    scores->nll = nll;
+    scores->n_bytes = n_bytes;
+    scores->each[scores->n_done] = (cli_window_score){0};
+    return false;
+}
+
+// After a failure: true where the device was lost and the window could begin anew on it. A window
+// in which it is lost twice would lose it for ever.
+static bool score_anew(struct work *w, lm_error *err)
+{
+    if (err->status != LM_DEVICE_LOST)
+        return false;
+    cli_score_progress_end(&w->scores);
+    cli_say("%s; opening the device again, window %zu begins anew", err->message,
+            w->scores.n_done + 1);
+    cli_fault_log_add(err);
+    if (!cli_engine_reopen(&w->engine, err))
+        return lm_fail_while(err, "the windows cannot go on");
+    return score_whole(w, err) ||
+           lm_fail_while(err, "in a window that had begun anew, as the device was lost");
+}
+
 static bool score_windows(struct work *w, lm_error *err)
 {
     cli_scores *scores = &w->scores;
     scores->start_ns = lm_clock_ns();
     bool ok = true;
     while (ok && scores->n_done < scores->n_windows) {
-        const lm_mean nll = scores->nll;
-        const uint64_t n_bytes = scores->n_bytes;
-        lm_kl_sums kl = scores->kl;
-        ok = cli_engine_goes_on(err) && score_window(w, err);
-        if (ok) {
-            scores->n_done++;
-            cli_score_progress(scores, w->options.verbose);
-        } else {
-            kl.values = scores->kl.values; // they may have moved
-            kl.room = scores->kl.room;
-            scores->kl = kl;
-            scores->nll = nll;
-            scores->n_bytes = n_bytes;
-        }
+        w->n_saved = 0;
+        ok = cli_engine_goes_on(err) && (score_whole(w, err) || score_anew(w, err));
+        if (!ok)
+            break;
+        scores->n_done++;
+        cli_score_progress(scores, w->options.verbose);
     }
     cli_score_progress_end(scores);
     return ok && (!w->writer || lm_logprob_writer_commit(&w->writer, err));

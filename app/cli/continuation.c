@@ -1,5 +1,6 @@
 #include "continuation.h"
 
+#include "fault_log.h"
 #include "interrupt.h"
 #include "output.h"
 
@@ -24,13 +25,17 @@ static void take_tokens(cli_continuation *it)
 static bool start(cli_continuation *it, lm_error *err)
 {
     cli_engine *engine = it->engine;
-    if (it->is_filled) {
-        if (!lm_session_fill(engine->session, (uint32_t)it->n_prompt, err))
+    // The last of the invented tokens is evaluated when the first is drawn, so after a loss it is
+    // again, with what was drawn since.
+    const bool goes_on = it->n_tokens > it->n_prompt;
+    const size_t n_filled = goes_on ? it->n_prompt - 1 : it->n_prompt;
+    if (it->is_filled && n_filled > 0) {
+        if (!lm_session_fill(engine->session, (uint32_t)n_filled, err))
             return false;
         take_tokens(it);
-    } else if (!cli_engine_sync(engine, it->tokens, it->n_tokens, err)) {
-        return false;
     }
+    if ((!it->is_filled || goes_on) && !cli_engine_sync(engine, it->tokens, it->n_tokens, err))
+        return false;
     it->params.n_told = (uint32_t)(it->n_tokens - it->n_prompt);
     it->generation = lm_generation_begin(engine->session, &it->params, err);
     return it->generation != NULL;
@@ -42,6 +47,7 @@ static void say_lost(const cli_continuation *it, const lm_error *err)
     if (it->n_tokens > it->n_prompt && isatty(STDOUT_FILENO) == 1 && isatty(STDERR_FILENO) == 1)
         fputc('\n', stderr);
     cli_say("%s; opening the device again, the text goes on", err->message);
+    cli_fault_log_add(err);
 }
 
 static bool reopen(cli_continuation *it, lm_error *err)
@@ -57,7 +63,7 @@ static bool reopen(cli_continuation *it, lm_error *err)
 static bool recover(cli_continuation *it, lm_error *err)
 {
     lm_generation_end(&it->generation);
-    if (err->status != LM_DEVICE_LOST || it->is_filled)
+    if (err->status != LM_DEVICE_LOST)
         return false;
     if (it->n_at_loss != it->n_tokens) {
         it->n_at_loss = it->n_tokens;
@@ -75,8 +81,11 @@ bool cli_continuation_begin(cli_continuation *it, cli_engine *engine, const lm_t
 {
     const size_t room = engine->choice.params.ctx_tokens;
     cli_engine_begin_answer(engine);
-    *it = (cli_continuation){
-        .engine = engine, .params = *params, .n_prompt = n_tokens, .is_filled = !tokens};
+    *it = (cli_continuation){.engine = engine,
+                             .params = *params,
+                             .n_prompt = n_tokens,
+                             .is_filled = !tokens,
+                             .n_at_loss = SIZE_MAX};
     it->tokens = calloc(n_tokens > room ? n_tokens : room, sizeof *it->tokens);
     if (!it->tokens)
         return lm_fail(err, LM_NO_MEMORY, "out of memory for %zu tokens", room);

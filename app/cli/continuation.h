@@ -31,13 +31,13 @@ typedef struct cli_continuation {
     lm_generation *generation; // owned; NULL: none under way
     lm_token *tokens;          // owned [n_tokens]: the prompt and what was drawn
     size_t n_prompt, n_tokens;
-    size_t n_at_loss; // tokens when the device was last lost; 0: it was not
+    size_t n_at_loss; // tokens when the device was last lost; SIZE_MAX: it was not
     bool is_filled;   // the prompt was invented and never evaluated
     bool is_full;     // the device was lost when the context had just become full
 } cli_continuation;
 
 // Makes the session hold the prompt and begins to draw. `tokens` NULL: the session is filled with
-// invented ones, and a device that is lost is not opened again. `params` are copied; what they
+// invented ones. `params` are copied; what they
 // borrow must last. Call cli_continuation_finish() in either case.
 bool cli_continuation_begin(cli_continuation *it, cli_engine *engine, const lm_token *tokens,
                             size_t n_tokens, const lm_generation_params *params, lm_error *err);

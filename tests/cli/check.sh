@@ -25,6 +25,14 @@ gives 0 perplexity -m "$model" -c 16 --chunks 1 --check "$dir/code.c"
 checked "perplexity"
 gives 0 chat -m "$model" --any-model -n 2 --ignore-end --check-steps 1 x
 checked "chat"
+gives 0 complete -m "$model" -n 2 --ignore-end --check-steps 1 "$dir/code.c"
+checked "complete"
+says "$err" "ops of 2 steps agree" "complete"
+gives 0 infill -m "$model" --any-model --shape block -n 2 --ignore-end --check-steps 1 "$dir/code.c:1"
+checked "infill"
+printf '{"prefix": "int a", "max_tokens": 2}\n{"prefix": "int b", "max_tokens": 2}\n' >"$dir/lines"
+gives 0 infill -m "$model" --any-model --ignore-end --check-steps 1 - <"$dir/lines"
+checked "infill -"
 refuses 2 "--check-steps '0'" run -m "$model" --check-steps 0 x
 
 # A bias that no logit outweighs makes one token of every draw. 200 has a letter or not.

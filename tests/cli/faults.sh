@@ -153,7 +153,6 @@ faulty lost@vkWaitSemaphores:30/lost@vkWaitSemaphores:26 0 infill -m "$model" --
     --ignore-end - <"$dir/lines"
 grep -o '"id":[0-9]*,"text":"[^"]*"' "$out" | cmp -s - "$dir/text" || fail "infill -: other answers"
 
-# (No /save: which wait is whose depends on time, and a file that cannot be saved ends a script.)
 printf 'one\ntwo\n/regen\n/reset\nthree\n' >"$dir/script"
 chat="chat -m $instruct -n 30 --ignore-end --system Brief. --temp 0.8"
 gives 0 $chat <"$dir/script" && cp "$out" "$dir/text"
@@ -164,5 +163,34 @@ for n in 20 34; do
 done
 faulty lost@vkWaitSemaphores:30/failed@vkCreateDevice:1 1 $chat <"$dir/script"
 says "$err" "line 1: " "chat: a script ends"
+
+# /save and /load go on too. Which wait is whose depends on time, so the one of a file is looked for.
+printf 'one\n/save %s\n/reset\n/load %s\ntwo\n' "$dir/saved" "$dir/saved" >"$dir/script"
+chat="chat -m $instruct -n 1 --ignore-end --system B."
+gives 0 $chat <"$dir/script" && cp "$out" "$dir/text"
+found=no
+for n in $(seq 8 2 60); do # a file takes three
+    faulty lost@vkWaitSemaphores:$n 0 $chat <"$dir/script"
+    same "$dir/text" "$out" "a chat that is saved, lost in wait $n"
+    grep -q 'opening the device again for the file$' "$err" && found=yes && break
+done
+[ $found = yes ] || fail "no wait of /save or /load was found"
+
+# A window begins anew; a file of log-probabilities has each row once.
+awk 'BEGIN { for (i = 0; i < 30; i++) print "sum" i " += x[" i "];" }' >"$dir/text.c"
+perplexity="perplexity -m $model -c 64 --chunks 3 --json $dir/text.c"
+gives 0 $perplexity --kl-save "$dir/rows" && cp "$out" "$dir/text"
+faulty lost@vkWaitSemaphores:18 0 $perplexity --kl-save "$dir/rows_again"
+[ "$(grep -c 'begins anew' "$err")" -ge 1 ] || fail "perplexity: no window began anew"
+same "$dir/text" "$out" perplexity
+same "$dir/rows" "$dir/rows_again" "perplexity --kl-save"
+faulty lost@vkWaitSemaphores:18/lost@vkQueueSubmit:3 1 $perplexity
+says "$err" "the windows cannot go on: " "perplexity, lost while loading again"
+
+fill="run -m $model --fill 100 -n 40 --ignore-end x"
+gives 0 $fill && cp "$out" "$dir/text"
+faulty lost@vkWaitSemaphores:22 0 $fill
+lost 1 "run --fill"
+same "$dir/text" "$out" "run --fill"
 
 finish
