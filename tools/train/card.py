@@ -129,6 +129,10 @@ def training(run, name):
             said = f"texts that stand there twice until {plan['copy_until']:.0%}"
             said += f", rows of {plan['context'] // 4} tokens until {plan['short_until']:.0%}"
             rows.insert(4, ("first steps", said))
+        if plan.get("lines"):
+            said = f"from {plan['lines'][0][0]:.0%}: four in five middles are one line or its end; "
+            said += f"from {plan['weigh_at']:.0%} their tokens count {plan['middle_weight']:g} times"
+            rows.insert(5, ("lines to fill in", said))
     measured = [row for row in curve if row["held_out"]]
     if measured:
         rows.append(("held out at the end, bits per byte", measured[-1]["held_out"]))

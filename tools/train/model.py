@@ -184,11 +184,15 @@ class Model(nn.Module):
             mask = seen[:, None, None, : end + 1]
         return new
 
-    def loss(self, ids, targets, reduction="mean"):
-        """Loss in nats of the next tokens, targets [batch][n], behind ids [batch][n]."""
-        return F.cross_entropy(
-            self.forward(ids).flatten(0, 1),
-            targets.flatten(),
-            ignore_index=NO_TARGET,
-            reduction=reduction,
+    def loss(self, ids, targets, weights=None, reduction="mean"):
+        """Loss in nats of the next tokens, targets [batch][n], behind ids [batch][n]; with weights
+        [batch][n] the sum of each times its weight."""
+        logits = self.forward(ids).flatten(0, 1)
+        if weights is None:
+            return F.cross_entropy(
+                logits, targets.flatten(), ignore_index=NO_TARGET, reduction=reduction
+            )
+        losses = F.cross_entropy(
+            logits, targets.flatten(), ignore_index=NO_TARGET, reduction="none"
         )
+        return (losses * weights.flatten()).sum()

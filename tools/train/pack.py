@@ -23,6 +23,7 @@ import tokens
 AFTER_FILE = "\n\n\n"  # as Lemnos puts a repository together, tokenizer/prompt_code.c
 FIM_EXTRA = 20  # tokens that the marks and the cuts may add to a document
 SECTION_CHARS = 100_000
+MIN_LINE_CHARS = 4  # of a line that is cut out
 
 
 class Section(typing.NamedTuple):
@@ -90,9 +91,30 @@ class Stream:
             line = max(end, line + 1)
 
 
-def choose_middle(text, rng):
-    """Two cuts into a text. Half are anywhere (the paper's way), the others cut out a line or the
-    end of one, or a few lines: what an editor asks for."""
+def choose_line(text, rng):
+    """Two cuts around a line of a text, or the end of one; the end of the line stays behind."""
+    spans, at = [], 0
+    for line in text.split("\n"):
+        if len(line.strip()) >= MIN_LINE_CHARS:
+            spans.append((at, at + len(line)))
+        at += len(line) + 1
+    if not spans:
+        return None
+    a, b = spans[int(rng.integers(len(spans)))]
+    kind = rng.random()
+    if kind < 0.2:
+        a += len(text[a:b]) - len(text[a:b].lstrip(" "))
+    elif kind < 0.4:
+        a += int(rng.integers(b - a))
+    return a, b
+
+
+def choose_middle(text, line_share, rng):
+    """Two cuts into a text. Of all but `line_share`, which cut out one line, half are anywhere (the
+    paper's way), the others cut out a line or the end of one, or a few lines: what an editor asks
+    for."""
+    if line_share and rng.random() < line_share and (line := choose_line(text, rng)):
+        return line
     kind = rng.random()
     if kind < 0.5:
         a, b = sorted(rng.integers(0, len(text) + 1, 2))
@@ -113,7 +135,7 @@ def choose_middle(text, rng):
     return a, b
 
 
-def documents(stream, context, fim_rate, rng):
+def documents(stream, context, fim_rate, line_share, rng):
     """Yields ("plain", ids) or ("fim", (prefix, suffix, middle)) of one stream."""
     for first, last, end_token in stream.pieces(context, rng):
         if rng.random() < fim_rate and last > first:
@@ -121,7 +143,7 @@ def documents(stream, context, fim_rate, rng):
             while last > first + 1 and stream.line_tokens[last] > limit:
                 last -= 1
             text = stream.text[stream.line_chars[first] : stream.line_chars[last]]
-            a, b = choose_middle(text, rng)
+            a, b = choose_middle(text, line_share, rng)
             yield "fim", (text[:a], text[b:], text[a:b])
         else:
             ids = stream.ids[stream.line_tokens[first] : end_token].tolist()
@@ -173,13 +195,13 @@ class Rows:
         return table[rng.permutation(len(table))]
 
 
-def pack(tokenizer, sections, context, fim_rate, rng):
+def pack(tokenizer, sections, context, fim_rate, line_share, rng):
     """u16 [n_rows][context + 1], padded with PAD behind the documents of a row."""
     newline = tokenizer.encode("\n").ids[0]
     rows, plain, fim = Rows(context + 1), [], []
     for section in sections:
         stream = Stream(tokenizer, newline, section)
-        for kind, what in documents(stream, context, fim_rate, rng):
+        for kind, what in documents(stream, context, fim_rate, line_share, rng):
             (plain if kind == "plain" else fim).append(what)
     plain += encode_fim(tokenizer, fim, context + 1)
     # The longest first leaves the least padding; array() shuffles the rows.
@@ -205,6 +227,7 @@ def main():
     parser.add_argument("--files", type=int, default=4)
     parser.add_argument("--skip", type=int, default=0, help="parts")
     parser.add_argument("--fim-rate", type=float, default=0.5)
+    parser.add_argument("--line-share", type=float, default=0.0, help="of the middles: one line")
     parser.add_argument("--shuffle-files", action="store_true", help="for the ablation")
     parser.add_argument("--name", default="ctx", help="of the files, before the context")
     parser.add_argument("--seed", type=int, default=1)
@@ -219,7 +242,7 @@ def main():
         part = part_of(sections, (number + args.skip) % args.parts, args.parts)
         if args.shuffle_files:
             part = list(shuffled(part, rng))
-        table = pack(tokenizer, part, args.context, args.fim_rate, rng)
+        table = pack(tokenizer, part, args.context, args.fim_rate, args.line_share, rng)
         path = path_of(args.run, name, number)
         table.tofile(path.with_suffix(".part"))
         path.with_suffix(".part").rename(path)
@@ -230,6 +253,7 @@ def main():
             "tokens": table.size - n_pad,
             "padding": n_pad,
             "fim_rate": args.fim_rate,
+            "line_share": args.line_share,
             "seed": args.seed,
             "parts": args.parts,
         }

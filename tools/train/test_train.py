@@ -1,5 +1,6 @@
 """Packing, training and export, on a corpus of a few lines."""
 
+import dataclasses
 import json
 import pathlib
 import shutil
@@ -49,7 +50,9 @@ def make_run(folder):
     make_tokenizer().save(str(folder / "tokenizer.json"))
     for context in (32, 128, 512):
         command = [sys.executable, str(HERE / "pack.py"), str(folder), "--context", str(context)]
-        subprocess.run(command + ["--parts", "1", "--files", "6"], check=True, capture_output=True)
+        for name, share in (("ctx", "0"), ("line", "0.8")):
+            more = ["--parts", "1", "--files", "6", "--name", name, "--line-share", share]
+            subprocess.run(command + more, check=True, capture_output=True)
 
 
 def make_tokenizer():
@@ -80,8 +83,13 @@ class Packing(unittest.TestCase):
         rng = np.random.default_rng(3)
         text = source(rng, 12)
         for _ in range(500):
-            a, b = pack.choose_middle(text, rng)
+            a, b = pack.choose_middle(text, 0.0, rng)
             self.assertTrue(0 <= a <= b <= len(text))
+            a, b = pack.choose_middle(text, 1.0, rng)
+            self.assertTrue(0 <= a < b < len(text))
+            self.assertNotIn("\n", text[a:b])
+            self.assertEqual(text[b], "\n")
+        self.assertEqual(pack.choose_line("\n  \n", rng), None)
 
     def test_rows(self):
         rows = pack.Rows(10)
@@ -104,7 +112,7 @@ class Packing(unittest.TestCase):
         text = source(rng, 60)
         stream = pack.Stream(tokenizer, newline, pack.Section("s", [text], True))
         seen = ""
-        for kind, what in pack.documents(stream, 256, 0.5, rng):
+        for kind, what in pack.documents(stream, 256, 0.5, 0.5, rng):
             if kind == "fim":
                 prefix, suffix, middle = what
                 self.assertIn(prefix + middle + suffix, text)
@@ -145,27 +153,49 @@ class Plan(unittest.TestCase):
         self.assertAlmostEqual(plan.lr_at(24), 1)
         self.assertAlmostEqual(plan.lr_at(699), 1)
         self.assertAlmostEqual(plan.lr_at(700), 0.1**0.5)
-        self.assertAlmostEqual(plan.lr_at(949), 0.1)
-        self.assertAlmostEqual(plan.lr_at(950), plan.settle_lr)
+        self.assertAlmostEqual(plan.lr_at(849), 0.1**0.5)
+        self.assertAlmostEqual(plan.lr_at(850), plan.settle_lr)
         self.assertLess(plan.lr_at(plan.n_steps() - 1), 0.04 * plan.settle_lr)
 
     def test_phases(self):
-        plan = train.Plan(models.Config(1, 64, 1, 1, 64), 1000, 2048, 1.0, settle_at=0.97)
-        self.assertEqual(plan.n_steps(), 1085)
+        plan = train.Plan(models.Config(1, 64, 1, 1, 64), 1000, 2048, 1.0, settle_at=0.87)
+        self.assertEqual(plan.n_steps(), 1090)
         short, long = models.ROPE_SHORT, models.ROPE_LONG
-        expected = {0: (256, short), 400: (1024, short), 949: (1024, short)}
-        expected |= {950: (4096, long), 970: (1024, long), 1084: (4096, long)}
+        expected = {
+            0: (256, short, "ctx"),
+            400: (1024, short, "ctx"),
+            560: (256, short, "line"),
+            849: (1024, short, "line"),
+            850: (4096, long, "ctx"),
+            870: (256, long, "line"),
+            969: (1024, long, "line"),
+            1089: (4096, long, "ctx"),
+        }
         for step, phase in expected.items():
             self.assertEqual(plan.phase(step), phase)
-        # Every row of each context is taken once.
-        taken = {256: [], 1024: [], 4096: []}
+        # Every row of each kind is taken once.
+        taken = {}
         for step in range(plan.n_steps()):
             first, count = plan.first_row(step)
-            taken[plan.phase(step)[0]] += range(first, first + count)
+            context, _, name = plan.phase(step)
+            taken.setdefault((context, name), []).extend(range(first, first + count))
+        self.assertEqual(len(taken), 5)
         for rows in taken.values():
             self.assertEqual(rows, list(range(len(rows))))
-        n_tokens = sum(context * len(rows) for context, rows in taken.items())
+        n_tokens = sum(context * len(rows) for (context, _), rows in taken.items())
         self.assertEqual(plan.n_tokens(), n_tokens)
+        at_once = dataclasses.replace(plan, extend_at=0.0, settle_at=1.0, settle=0.0)
+        self.assertEqual({at_once.phase(step)[0] for step in range(1000)}, {4096})
+        never = dataclasses.replace(plan, extend_at=1.0, settle_at=1.0, settle=0.0)
+        self.assertEqual({never.phase(step)[0] for step in range(1000)}, {256, 1024})
+
+    def test_middles_weigh_more(self):
+        plan = dataclasses.replace(train.PRESETS["tiny"], middle_weight=3.0)
+        fim = [tokens.BOS, tokens.BEGIN, 5, tokens.HOLE, 6, tokens.END, 7, 8, tokens.EOS]
+        rows = torch.tensor([fim + [tokens.BOS, 4, tokens.EOS, 9, tokens.PAD]])
+        weights = plan.weights(rows, plan.steps - 1)
+        self.assertEqual(weights.tolist(), [[1, 1, 1, 1, 1, 3, 3, 3, 1, 1, 1, 1, 1]])
+        self.assertIsNone(plan.weights(rows, 0))
 
     def test_copies(self):
         plan = train.Plan(models.Config(1, 64, 1, 1, 64), 100, 64, 1.0, context=32)

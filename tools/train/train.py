@@ -39,9 +39,15 @@ class Plan:
     context: int = 1024  # of the first phase; a quarter of that at first, four times in the second
     copy_until: float = 0.04  # of the steps: until here texts of context / 16 tokens, twice each
     short_until: float = 0.4  # of the steps: until here the rows are short
-    extend_at: float = 0.95  # of the steps, where the second phase begins
-    settle_at: float = 0.95  # of the steps, where the rate rises once more, and falls like a cosine
-    settle: float = 0.115  # of the steps: as many more from there, four fifths on short rows
+    # From these shares of the steps most middles are one line, in rows that many times shorter.
+    lines: tuple = ((0.56, 4), (0.75, 1))
+    weigh_at: float = 0.85  # of the steps: from here a token of a middle counts as much as
+    middle_weight: float = 5.0  # so many others
+    extend_at: float = 0.85  # of the steps, where the second phase begins
+    settle_at: float = 0.85  # of the steps, where the rate rises once more, and falls like a cosine
+    settle: float = 0.22  # of the steps: as many more from there
+    settle_rows: tuple = ((0.0, 4), (0.45, 1))  # as `lines`, of those steps
+    settle_long_at: float = 0.89  # of those steps: from here with the whole context
     settle_lr: float = 1.5e-3
     warm_up: float = 0.025
     stages: tuple = (0.7, 0.85)  # of the steps, where the rate goes down by sqrt(1/10)
@@ -50,6 +56,7 @@ class Plan:
     clip: float = 1.0
     seed: int = 1
     rows: str = "ctx"  # names of the packed files: this and the context
+    line_rows: str = "line"  # and of those whose middles are lines
 
     def n_steps(self):
         return round(self.settle_at * self.steps) + round(self.settle * self.steps)
@@ -66,36 +73,63 @@ class Plan:
         return self.lr * math.sqrt(1 / 10) ** stage
 
     def phases(self):
-        """[(first step, context, RoPE)]. Long rows with the new RoPE alone took the loss from 2.4 to
-        4.4 nats and brought it back too slowly: most of what is to be learnt anew is near."""
+        """[(first step, context, RoPE, name of the rows)]. Long rows with the new RoPE alone took the
+        loss from 2.4 to 4.4 nats and brought it back too slowly: most of what is to be learnt anew is
+        near. Of middles that are cut out anywhere, so small a model learned neither where they begin
+        nor where they end in ten million tokens; of lines it does."""
         short, long = self.context // 4, 4 * self.context
         settle = round(self.settle_at * self.steps)
-        return [
-            (0, short, models.ROPE_SHORT),
-            (round(self.short_until * self.steps), self.context, models.ROPE_SHORT),
-            (round(self.extend_at * self.steps), long, models.ROPE_LONG),
-            (settle, self.context, models.ROPE_LONG),
-            (self.n_steps() - round(0.2 * (self.n_steps() - settle)), long, models.ROPE_LONG),
+        extend = round(self.extend_at * self.steps)
+        first = [
+            (0, short, models.ROPE_SHORT, self.rows),
+            (round(self.short_until * self.steps), self.context, models.ROPE_SHORT, self.rows),
         ]
+        first += [
+            (round(at * self.steps), self.context // part, models.ROPE_SHORT, self.line_rows)
+            for at, part in self.lines
+        ]
+        more = self.n_steps() - settle
+        settling = [
+            (settle + round(at * more), self.context // part, models.ROPE_LONG, self.line_rows)
+            for at, part in self.settle_rows
+        ]
+        last = (settle + round(self.settle_long_at * more), long, models.ROPE_LONG, self.rows)
+        return (
+            [phase for phase in first if phase[0] < extend]
+            + [(extend, long, models.ROPE_LONG, self.rows)]
+            + (settling + [last] if more else [])
+        )
 
     def n_tokens(self):
-        ends = [begin for begin, _, _ in self.phases()][1:] + [self.n_steps()]
+        ends = [phase[0] for phase in self.phases()][1:] + [self.n_steps()]
         return sum(
             max(end - begin, 0) * max(self.tokens_per_step, context)
-            for (begin, context, _), end in zip(self.phases(), ends)
+            for (begin, context, *_), end in zip(self.phases(), ends)
         )
 
     def first_row(self, step):
-        """(which row of its context's rows a step begins with, how many it takes)."""
-        context, _ = self.phase(step)
+        """(which row of its phase's files a step begins with, how many it takes)."""
+        context, _, name = self.phase(step)
         count = max(self.tokens_per_step // context, 1)
-        begins = [begin for begin, _, _ in self.phases()] + [self.n_steps()]
+        begins = [phase[0] for phase in self.phases()] + [self.n_steps()]
         n = sum(
             max(min(step, end) - begin, 0)
-            for (begin, of, _), end in zip(self.phases(), begins[1:])
-            if of == context
+            for (begin, of, _, rows), end in zip(self.phases(), begins[1:])
+            if (of, rows) == (context, name)
         )
         return n * count, count
+
+    def weights(self, rows, step):
+        """f32 [rows][context], what the target of each place counts; None: all the same."""
+        if step < round(self.weigh_at * self.steps):
+            return None
+        places = torch.arange(rows.shape[1])
+        marks = (rows == tokens.END) | (rows == tokens.BOS)
+        last = torch.where(marks, places, 0).cummax(dim=1).values
+        middle = (rows.gather(1, last) == tokens.END)[:, :-1]
+        ended = (rows == tokens.EOS).cumsum(dim=1)
+        middle &= (ended == ended.gather(1, last))[:, :-1]
+        return 1.0 + (self.middle_weight - 1.0) * middle
 
     def shaped(self, rows, step):
         """Rows as the first steps want them. From short texts that stand there twice, attention
@@ -107,7 +141,7 @@ class Plan:
         return torch.cat((once, once, once[:, :1]), dim=1)
 
     def phase(self, step):
-        """(context, RoPE) of a step."""
+        """(context, RoPE, name of the rows) of a step."""
         return [phase[1:] for phase in self.phases() if phase[0] <= step][-1]
 
 
@@ -171,35 +205,38 @@ class Training:
             betas=plan.betas,
             fused=True,
         )
-        contexts = {context for _, context, _ in plan.phases()}
-        self.data = {c: Data(run, f"{plan.rows}{c}", c) for c in contexts}
+        kinds = {(context, name) for _, context, _, name in plan.phases()}
+        self.data = {(c, name): Data(run, f"{name}{c}", c) for c, name in kinds}
         self.step = 0
         self.curve = []
         self.loss = self.model.loss
         self.seconds = 0.0
 
     def batch(self):
-        """(ids, targets) of this step, [rows][context] each, or shorter."""
-        context, _ = self.plan.phase(self.step)
-        rows = self.data[context].rows(*self.plan.first_row(self.step))
+        """(ids, targets, weights) of this step, [rows][context] each, or shorter; weights or None."""
+        context, _, name = self.plan.phase(self.step)
+        rows = self.data[context, name].rows(*self.plan.first_row(self.step))
         rows = self.plan.shaped(rows, self.step).to(self.device)
         targets = rows[:, 1:].masked_fill(rows[:, 1:] == tokens.PAD, models.NO_TARGET)
-        return rows[:, :-1], targets
+        return rows[:, :-1], targets, self.plan.weights(rows, self.step)
 
     def set_phase(self):
-        context, rope = self.plan.phase(self.step)
+        context, rope, _ = self.plan.phase(self.step)
         self.model.set_rope(max(context, measure.WINDOW), **rope)
 
     def train_step(self, micro_tokens):
         for group in self.optimizer.param_groups:
             group["lr"] = self.plan.lr_at(self.step)
-        batch, targets = self.batch()
-        n_targets = int((targets != models.NO_TARGET).sum())
+        batch, targets, weights = self.batch()
+        if weights is None:
+            weights = torch.ones(targets.shape, device=targets.device)
+        weights = weights * (targets != models.NO_TARGET)
+        n_targets = float(weights.sum())
         count = max(micro_tokens // batch.shape[1], 1)
         total = 0.0
-        for part in zip(batch.split(count), targets.split(count)):
+        for part in zip(batch.split(count), targets.split(count), weights.split(count)):
             with torch.autocast(self.device, torch.bfloat16, enabled=self.device == "cuda"):
-                loss = self.loss(*part, reduction="sum") / n_targets
+                loss = self.loss(*part) / n_targets
             loss.backward()
             total += float(loss.detach())
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.plan.clip)
@@ -253,7 +290,7 @@ def write_curve(training):
 
 def save_model(training, path):
     """What export.py and the measurements read: the model as its last phase left it."""
-    context, rope = training.plan.phase(training.plan.n_steps() - 1)
+    context, rope, _ = training.plan.phase(training.plan.n_steps() - 1)
     torch.save(
         {
             "config": dataclasses.asdict(training.plan.config),
@@ -335,6 +372,8 @@ def plan_of(args):
     for field in ("steps", "lr", "tokens_per_step", "extend_at", "rows", "seed"):
         if getattr(args, field) is not None:
             plan = dataclasses.replace(plan, **{field: getattr(args, field)})
+    if args.rows:
+        plan = dataclasses.replace(plan, line_rows=args.rows)
     if args.extend_at is not None:
         plan = dataclasses.replace(plan, settle_at=1.0, settle=0.0)
     if args.shape:
