@@ -80,7 +80,8 @@ code | grep -E '^(app|runtime|tokenizer|shaders)/' | while read -r file; do
             below["runtime/gen"] = gen
             below["runtime"] = gen
             below["app/assist"] = base " tokenizer lm.h"
-            below["app/cli"] = gguf " tokenizer model lm.h assist"
+            below["app/bench"] = base " tokenizer lm.h assist bench"
+            below["app/cli"] = gguf " tokenizer model lm.h assist bench"
             below["shaders"] = "interface lib"
             below["shaders/interface"] = "interface"
             below["shaders/lib"] = "interface lib"

@@ -101,6 +101,18 @@ static const cli_command commands[] = {
      "are\n"
      "text, special tokens' spellings included.\n",
      "  lemnos perplexity -m model.gguf --stride 256 src/main.c\n", 1, 1, cli_perplexity},
+    {"bench", CLI_BENCH, "[OPTIONS]", "measure how fast a model runs",
+     "Measures the speed of prompts (pp) and of drawing tokens one by one (tg), with the "
+     "bandwidth\n"
+     "and arithmetic that this takes, and a hash of what was computed. Lists are like 128,512 or\n"
+     "0-4096+1024 (0, 1024, ...) or 1-64*2 (1, 2, 4, ...); every prompt and every number of "
+     "tokens\n"
+     "is run at every depth, on every model: each -m, or each --synthetic shape in each --format.\n"
+     "What does not fit into the memory is told with its plan and left out. Ctrl-C prints what is\n"
+     "finished. Exit code 1 where nothing could be measured.\n",
+     "  lemnos bench --synthetic deepseek-coder-1.3b --format Q8_0,Q4_K -p 128,512 -n 32 -d "
+     "0,4096\n",
+     0, 0, cli_bench},
     {"synth", CLI_SYNTH, "SHAPE --format F -o FILE", "write a model of random weights",
      "Writes a GGUF file of reproducible random weights with an invented vocabulary. SHAPE is\n"
      "deepseek-coder-1.3b, -5.7bmqa, -6.7b, -33b, -7b-v1.5 (after the same beginning) or a JSON "

@@ -23,6 +23,7 @@ enum kind {
     SHAPE,     // lm_infill_shape
     STOP,      // one more of a list
     REPO_FILE, // one more of a list
+    MODEL,     // one more of a list
     N_KINDS,
 };
 
@@ -49,7 +50,7 @@ struct option {
 #define GENERATE   (CLI_RUN | CLI_COMPLETE | CLI_CHAT | CLI_INFILL)
 #define ON_DEVICE  (GENERATE | CLI_INFO | CLI_PERPLEXITY | CLI_DOCTOR)
 #define WITH_MODEL (ON_DEVICE | CLI_TOKENIZE)
-#define EVERY      (WITH_MODEL | CLI_DEVICES | CLI_SYNTH | CLI_QUANTIZE | CLI_QUIRKS)
+#define EVERY      (WITH_MODEL | CLI_DEVICES | CLI_SYNTH | CLI_QUANTIZE | CLI_QUIRKS | CLI_BENCH)
 
 // The upper ends are beyond any model, so that a slip of the keyboard is a sentence about the
 // option and not one about memory.
@@ -59,6 +60,23 @@ static const struct option table[] = {
      AT(synthetic), 0, 0, WITH_MODEL},
     {0, "format", "F", "of synthetic weights: F16, Q8_0 (default), Q4_K ...", TEXT, AT(format), 0,
      0, WITH_MODEL | CLI_SYNTH},
+    {'m', "model", "FILE", "the model, a GGUF file; may be repeated", MODEL, 0, 0, 0, CLI_BENCH},
+    {0, "synthetic", "SHAPE,..", "random weights instead: family names or JSON files", TEXT,
+     AT(synthetic), 0, 0, CLI_BENCH},
+    {0, "format", "F,..", "of synthetic weights: F16, Q8_0 (default), Q4_K ...", TEXT, AT(format),
+     0, 0, CLI_BENCH},
+    {'p', "prompts", "LIST", "evaluate prompts of so many tokens (default 512; 0: none)", TEXT,
+     AT(prompts), 0, 0, CLI_BENCH},
+    {'n', "tokens", "LIST", "draw so many tokens one by one (default 128; 0: none)", TEXT, AT(news),
+     0, 0, CLI_BENCH},
+    {'d', "depths", "LIST", "with so many tokens in the context before (default 0)", TEXT,
+     AT(depths), 0, 0, CLI_BENCH},
+    {'r', "runs", "N", "how often each is run, warming up not counted (default 5)", NUMBER,
+     AT(n_runs), 1, 1000, CLI_BENCH},
+    {0, "as", "FORMAT", "print text (default), markdown, csv, json or jsonl", TEXT, AT(as), 0, 0,
+     CLI_BENCH},
+    {'o', "output", "FILE", "also write the results to FILE as JSON", TEXT, AT(output), 0, 0,
+     CLI_BENCH},
     {'o', "output", "FILE", "where to write the model; replaced if there", TEXT, AT(output), 0, 0,
      CLI_SYNTH},
     {'f', "file", "FILE", "take the text from FILE, or from stdin for -", TEXT, AT(input), 0, 0,
@@ -129,13 +147,13 @@ static const struct option table[] = {
     {0, "stop-repetition", NULL, "end a text that only repeats itself, instead of a warning", FLAG,
      AT(stop_repetition), 0, 0, GENERATE},
     {0, "kv", "f16|f32|q8_0", "precision of the KV cache (default f16)", KV, AT(kv), 0, 0,
-     ON_DEVICE},
+     ON_DEVICE | CLI_BENCH},
     {0, "device", "DEVICE", "a UUID or a part of a name from 'lemnos devices'", TEXT, AT(device), 0,
-     0, ON_DEVICE},
+     0, ON_DEVICE | CLI_BENCH},
     {0, "safe", NULL, "none of the optional fast paths, f32 KV cache, a barrier before every op",
-     FLAG, AT(safe), 0, 0, GENERATE | CLI_PERPLEXITY},
+     FLAG, AT(safe), 0, 0, GENERATE | CLI_PERPLEXITY | CLI_BENCH},
     {0, "validation", NULL, "run under the Vulkan validation layer (slow)", FLAG, AT(validation), 0,
-     0, ON_DEVICE},
+     0, ON_DEVICE | CLI_BENCH},
     {0, "check", NULL, "compute every op again on the host and name the first that differs (slow)",
      FLAG, AT(check), 0, 0, GENERATE | CLI_PERPLEXITY},
     {0, "check-steps", "N", "check N steps of prompts and N of generation (default 4)", NUMBER,
@@ -145,7 +163,7 @@ static const struct option table[] = {
      CLI_TOKENIZE},
     {0, "no-bos", NULL, "do not begin with the BOS token", FLAG, AT(no_bos), 0, 0, CLI_TOKENIZE},
     {0, "json", NULL, "print JSON instead of text", FLAG, AT(json), 0, 0,
-     WITH_MODEL | CLI_DEVICES | CLI_QUIRKS},
+     CLI_BENCH | WITH_MODEL | CLI_DEVICES | CLI_QUIRKS},
     {'v', "verbose", NULL, "also print the device, the plan and more figures", FLAG, AT(verbose), 0,
      0, GENERATE | CLI_PERPLEXITY | CLI_DOCTOR},
     {'h', "help", NULL, "print this text", FLAG, AT(help), 0, 0, EVERY},
@@ -308,6 +326,7 @@ static bool set_option(cli_options *options, const struct option *opt, const cha
     case TEXT:
     case STOP:
     case REPO_FILE:
+    case MODEL:
     case N_KINDS:
         break;
     }
@@ -317,6 +336,8 @@ static bool set_option(cli_options *options, const struct option *opt, const cha
         return add_stop(options, shown, value, err);
     if (opt->kind == REPO_FILE)
         options->repo_files[options->n_repo_files++] = value;
+    else if (opt->kind == MODEL)
+        options->models[options->n_models++] = value;
     else
         *(const char **)field = value;
     return true;
@@ -376,7 +397,7 @@ static bool take_letters(cli_options *options, unsigned command, const char *com
 // Rules between options.
 static bool check_options(const cli_options *options, unsigned command, lm_error *err)
 {
-    if (options->model && options->synthetic)
+    if ((options->model || options->n_models > 0) && options->synthetic)
         return lm_fail(err, LM_BAD_ARGUMENT, "-m and --synthetic exclude each other");
     if (options->format && !options->synthetic && command != CLI_SYNTH)
         return lm_fail(err, LM_BAD_ARGUMENT, "--format needs --synthetic: a file has its own");
@@ -386,6 +407,8 @@ static bool check_options(const cli_options *options, unsigned command, lm_error
         return lm_fail(err, LM_BAD_ARGUMENT,
                        "--stride and %s exclude each other: the file has other windows",
                        options->kl_save ? "--kl-save" : "--kl-base");
+    if (options->as && options->json)
+        return lm_fail(err, LM_BAD_ARGUMENT, "--as and --json exclude each other");
     if (options->ids && options->json)
         return lm_fail(err, LM_BAD_ARGUMENT, "--ids and --json exclude each other");
     if (options->system && options->system_file)
@@ -420,7 +443,9 @@ bool cli_options_parse(cli_options *options, unsigned command, const char *comma
     options->stops = calloc((size_t)argc + 1, sizeof *options->stops);
     options->biases = calloc((size_t)argc + 1, sizeof *options->biases);
     options->repo_files = calloc((size_t)argc + 1, sizeof *options->repo_files);
-    if (!options->args || !options->stops || !options->biases || !options->repo_files)
+    options->models = calloc((size_t)argc + 1, sizeof *options->models);
+    if (!options->args || !options->stops || !options->biases || !options->repo_files ||
+        !options->models)
         return lm_fail(err, LM_NO_MEMORY, "out of memory reading the options");
 
     struct cursor cursor = {argc, argv, 0};
@@ -450,6 +475,7 @@ void cli_options_finish(cli_options *options)
     free(options->stops);
     free(options->biases);
     free(options->repo_files);
+    free(options->models);
     *options = (cli_options){0};
 }
 

@@ -27,6 +27,7 @@ enum {
     CLI_QUANTIZE = 512,
     CLI_QUIRKS = 1024,
     CLI_DOCTOR = 2048,
+    CLI_BENCH = 4096,
 };
 
 typedef struct cli_options {
@@ -52,6 +53,13 @@ typedef struct cli_options {
     uint32_t check_steps;    // --check-steps; 0: not given
     const char *kl_save;     // --kl-save
     const char *kl_base;     // --kl-base
+    const char *prompts;     // -p of bench, a list as the next two
+    const char *news;        // -n of bench
+    const char *depths;      // -d
+    uint32_t n_runs;         // -r; 0: not given
+    const char *as;          // --as
+    const char *compare;     // --compare
+    const char *trace;       // --trace
     lm_kv_type kv;           // --kv
     lm_infill_shape shape;   // --shape
     bool json;
@@ -69,11 +77,16 @@ typedef struct cli_options {
     bool drop_oldest;      // --drop-oldest
     bool only_prefix;      // --continue
     bool allow_requantize; // --allow-requantize
+    bool ops;              // --ops
+    bool start;            // --start
+    bool no_peaks;         // --no-peaks
     bool help;
     const char **stops; // owned list
     size_t n_stops;
     const char **repo_files; // owned list
     size_t n_repo_files;
+    const char **models; // owned list: every -m of bench
+    size_t n_models;
     lm_logit_bias *biases; // owned list
     size_t n_biases;
     const char **args; // owned list: what is no option, in order

@@ -211,6 +211,16 @@ uint64_t lm_gpu_memory_used(const lm_gpu *gpu)
     return gpu->memory_used;
 }
 
+uint64_t lm_gpu_heap_used(const lm_gpu *gpu, uint32_t heap)
+{
+    return gpu->heap_used[heap];
+}
+
+uint64_t lm_gpu_heap_peak(const lm_gpu *gpu, uint32_t heap)
+{
+    return gpu->heap_peak[heap];
+}
+
 uint64_t lm_gpu_n_submits(const lm_gpu *gpu)
 {
     return gpu->n_submits;

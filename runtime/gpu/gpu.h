@@ -58,6 +58,10 @@ void lm_gpu_save_cache(lm_gpu *gpu);
 // Bytes of device memory allocated now.
 uint64_t lm_gpu_memory_used(const lm_gpu *gpu);
 
+// The same of one heap, and the most that it was at any time.
+uint64_t lm_gpu_heap_used(const lm_gpu *gpu, uint32_t heap);
+uint64_t lm_gpu_heap_peak(const lm_gpu *gpu, uint32_t heap);
+
 // Recorded work that one call submits: command buffers in order, after which the timeline takes
 // its next value.
 typedef struct lm_batch {

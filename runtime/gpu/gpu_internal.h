@@ -19,6 +19,7 @@ struct lm_gpu {
     VkPipelineLayout layout;
     struct lm_pipelines *pipelines; // owned
     uint64_t memory_used;
+    uint64_t heap_used[VK_MAX_MEMORY_HEAPS], heap_peak[VK_MAX_MEMORY_HEAPS];
     uint64_t n_submits;
     uint64_t n_calls;
     lm_fault fault; // what is to be injected

@@ -10,6 +10,7 @@ struct lm_buffer {
     VkDeviceMemory memory;
     uint64_t address;
     uint64_t allocated;
+    uint32_t heap; // that it was allocated from
     void *map;
 };
 
@@ -55,6 +56,17 @@ static size_t rank_types(const lm_gpu *gpu, lm_memory memory, uint32_t allowed,
     return n;
 }
 
+static void count_memory(lm_buffer *it, uint64_t bytes, uint32_t type)
+{
+    lm_gpu *gpu = it->gpu;
+    it->allocated = bytes;
+    it->heap = gpu->adapter.memory.memoryTypes[type].heapIndex;
+    gpu->memory_used += bytes;
+    gpu->heap_used[it->heap] += bytes;
+    if (gpu->heap_peak[it->heap] < gpu->heap_used[it->heap])
+        gpu->heap_peak[it->heap] = gpu->heap_used[it->heap];
+}
+
 static bool allocate(lm_buffer *it, const lm_buffer_params *params, lm_error *err)
 {
     lm_gpu *gpu = it->gpu;
@@ -75,10 +87,8 @@ static bool allocate(lm_buffer *it, const lm_buffer_params *params, lm_error *er
             .memoryTypeIndex = types[i],
         };
         result = gpu->vk.vkAllocateMemory(gpu->handle, &info, NULL, &it->memory);
-    }
-    if (it->memory) {
-        it->allocated = needs.size;
-        gpu->memory_used += needs.size;
+        if (it->memory)
+            count_memory(it, needs.size, types[i]);
     }
     return lm_gpu_check(gpu, result, "vkAllocateMemory", err) &&
            lm_gpu_check(gpu, gpu->vk.vkBindBufferMemory(gpu->handle, it->handle, it->memory, 0),
@@ -128,6 +138,7 @@ void lm_buffer_destroy(lm_buffer **buffer)
         gpu->vk.vkFreeMemory(gpu->handle, it->memory, NULL);
     }
     gpu->memory_used -= it->allocated;
+    gpu->heap_used[it->heap] -= it->allocated;
     free(it);
     *buffer = NULL;
 }

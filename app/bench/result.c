@@ -1,0 +1,68 @@
+#include "bench/result.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+void bench_report_finish(bench_report *report)
+{
+    for (size_t i = 0; i < report->n_models; i++) {
+        bench_model *model = &report->models[i];
+        for (size_t j = 0; j < model->n_rows; j++) {
+            free(model->rows[j].ns);
+            free(model->rows[j].rates);
+        }
+        free(model->rows);
+        free(model->label);
+    }
+    free(report->models);
+    *report = (bench_report){0};
+}
+
+double bench_kv_bytes(const lm_model_info *info, lm_kv_type kv)
+{
+    // A block of q8_0 has 32 values and a scale of two bytes.
+    const double value = kv == LM_KV_F32 ? 4 : kv == LM_KV_Q8_0 ? 34.0 / 32 : 2;
+    return 2.0 * info->n_layer * info->n_head_kv * info->head_dim * value;
+}
+
+// A step of decoding reads all weights and the K and V of what was before. Prefill could read the
+// weights once for the whole prompt, and K and V once; a device that has to read them more often
+// has that much less of a share. Attention multiplies each query head with K and with V.
+void bench_row_count(bench_row *row, const bench_model *model)
+{
+    const lm_model_cost *cost = &model->cost;
+    const double n = row->n_tokens, depth = row->depth;
+    const double positions = n * depth + n * (n + 1) / 2; // seen by all tokens together
+    const double kv = bench_kv_bytes(&model->info, model->kv);
+    const double heads = (double)model->info.n_layer * model->info.n_head * model->info.head_dim;
+    const double layers = (double)cost->layer_weights, output = (double)cost->output_weights;
+    const double weights = (double)cost->layer_bytes + (double)cost->output_bytes;
+    row->flops = 4 * heads * positions;
+    if (row->kind == BENCH_DECODE) {
+        row->flops += 2 * n * (layers + output);
+        row->read_bytes = n * weights + kv * positions;
+    } else {
+        row->flops += 2 * n * layers + 2 * output;
+        row->read_bytes = weights + kv * (depth + n);
+    }
+}
+
+bench_name bench_row_name(const bench_row *row)
+{
+    bench_name name;
+    const int n = snprintf(name.text, sizeof name.text, "%s%u",
+                           row->kind == BENCH_PREFILL ? "pp" : "tg", row->n_tokens);
+    if (row->depth > 0 && n > 0)
+        snprintf(name.text + n, sizeof name.text - (size_t)n, " @ d%u", row->depth);
+    return name;
+}
+
+double bench_row_bandwidth(const bench_row *row)
+{
+    return row->read_bytes / row->n_tokens * row->speed.median;
+}
+
+double bench_row_flops(const bench_row *row)
+{
+    return row->flops / row->n_tokens * row->speed.median;
+}

@@ -1,0 +1,231 @@
+#include "bench/run.h"
+
+#include "base/clock.h"
+#include "bench/measure.h"
+#include "lm_selftest.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+// A benchmark under way.
+struct bench {
+    const bench_request *request;
+    bench_report *report;
+    lm_device *device;   // owned
+    lm_model *model;     // owned
+    lm_session *session; // owned
+};
+
+static void say(const struct bench *it, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static void say(const struct bench *it, const char *fmt, ...)
+{
+    char sentence[1024];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(sentence, sizeof sentence, fmt, args);
+    va_end(args);
+    it->request->say(it->request->user, sentence);
+}
+
+// Those that leave the device usable: the next row or model may still run.
+static bool is_skipped(const lm_error *err)
+{
+    return err->status == LM_NO_MEMORY || err->status == LM_BAD_ARGUMENT ||
+           err->status == LM_BAD_FILE || err->status == LM_BAD_NUMBERS;
+}
+
+static bool add_rows(bench_model *model, const bench_request *request, lm_error *err)
+{
+    const bench_list *lists[] = {&request->prompts, &request->news};
+    const size_t n = request->depths.n * (lists[0]->n + lists[1]->n);
+    model->rows = calloc(n, sizeof *model->rows);
+    if (!model->rows)
+        return lm_fail(err, LM_NO_MEMORY, "out of memory for %zu rows", n);
+    for (size_t depth = 0; depth < request->depths.n; depth++)
+        for (int kind = 0; kind < 2; kind++)
+            for (size_t i = 0; i < lists[kind]->n; i++)
+                model->rows[model->n_rows++] =
+                    (bench_row){.kind = kind == 0 ? BENCH_PREFILL : BENCH_DECODE,
+                                .n_tokens = lists[kind]->at[i],
+                                .depth = request->depths.at[depth]};
+    return true;
+}
+
+// Skips the rows that exceed `most` tokens of context, for `reason`; returns what the others need.
+static uint32_t fit_rows(bench_model *model, uint32_t most, const char *reason)
+{
+    uint64_t need = 0;
+    for (size_t i = 0; i < model->n_rows; i++) {
+        bench_row *row = &model->rows[i];
+        const uint64_t context = bench_row_context(row);
+        if (row->skipped[0])
+            continue;
+        if (context > most)
+            snprintf(row->skipped, sizeof row->skipped, "needs a context of %llu tokens, and %s %u",
+                     (unsigned long long)context, reason, most);
+        else if (context > need)
+            need = context;
+    }
+    return (uint32_t)need;
+}
+
+static void say_plan(const struct bench *it, const bench_model *model)
+{
+    const lm_plan *plan = &model->plan;
+    const double mib = 1048576;
+    say(it,
+        "%s with a context of %u tokens does not fit: weights %.0f MiB, KV cache %.0f MiB, rest "
+        "%.0f MiB, together %.0f MiB of the %.0f MiB that %s has for it; the longest context that "
+        "fits is %u tokens",
+        model->label, plan->ctx_tokens, (double)plan->weights_bytes / mib,
+        (double)plan->kv_bytes / mib,
+        ((double)plan->scratch_bytes + (double)plan->staging_bytes) / mib,
+        (double)plan->total_bytes / mib, (double)plan->available_bytes / mib,
+        it->report->device.name, plan->ctx_tokens_fit);
+}
+
+// Finds the context that the rows need and the memory allows. False where no row is left, which is
+// the model's `skipped` then, or on failure.
+static bool plan(struct bench *it, bench_model *model, lm_model_params *params, lm_error *err)
+{
+    params->ctx_tokens = fit_rows(model, model->info.n_ctx_train, "the model was made for");
+    if (params->ctx_tokens == 0)
+        return lm_fail(err, LM_BAD_ARGUMENT, "every row is longer than the %u tokens of its model",
+                       model->info.n_ctx_train);
+    if (!lm_model_plan(it->device, params, &model->plan, err))
+        return false;
+    if (model->plan.fits)
+        return true;
+    say_plan(it, model);
+    params->ctx_tokens = fit_rows(model, model->plan.ctx_tokens_fit, "memory is left for");
+    if (params->ctx_tokens == 0)
+        return lm_fail(err, LM_NO_MEMORY,
+                       "it needs %.0f MiB with a context of %u tokens, and %s has %.0f MiB for it",
+                       (double)model->plan.total_bytes / 1048576, model->plan.ctx_tokens,
+                       it->report->device.name, (double)model->plan.available_bytes / 1048576);
+    return lm_model_plan(it->device, params, &model->plan, err);
+}
+
+static bool load(struct bench *it, bench_model *model, lm_model_params *params, lm_error *err)
+{
+    const bench_request *request = it->request;
+    if (!plan(it, model, params, err))
+        return false;
+    const lm_selftest_params check = {.model = params,
+                                      .cache_dir = request->device.cache_dir,
+                                      .progress = request->progress,
+                                      .progress_user = request->user};
+    request->doing(request->user, model->label, "checking the device");
+    if (!lm_device_check(it->device, &check, err))
+        return false;
+    params->progress = request->progress;
+    params->progress_user = request->user;
+    request->doing(request->user, model->label, "loading");
+    it->model = lm_model_open(it->device, params, err);
+    if (!it->model)
+        return false;
+    model->load_ns = lm_model_load_ns(it->model);
+    model->cost = lm_model_get_cost(it->model);
+    model->ctx_tokens = params->ctx_tokens;
+    it->session = lm_session_create(it->model, &(lm_session_params){.kv = request->kv}, err);
+    request->watch(request->user, it->session);
+    return it->session != NULL;
+}
+
+static void unload(struct bench *it)
+{
+    it->request->watch(it->request->user, NULL);
+    lm_session_destroy(&it->session);
+    lm_model_close(&it->model);
+}
+
+static bool measure_rows(struct bench *it, bench_model *model, lm_error *err)
+{
+    const bench_request *request = it->request;
+    bench_stand stand;
+    bool ok = bench_stand_init(&stand, it->session, model->info.n_vocab, model->ctx_tokens, err);
+    stand.goes_on = request->goes_on;
+    stand.user = request->user;
+    for (size_t i = 0; ok && i < model->n_rows; i++) {
+        bench_row *row = &model->rows[i];
+        if (row->skipped[0])
+            continue;
+        bench_row_count(row, model);
+        request->doing(request->user, model->label, bench_row_name(row).text);
+        ok = bench_measure(&stand, row, request->n_runs, err);
+        if (!ok && row->n_runs == 0)
+            snprintf(row->skipped, sizeof row->skipped, "%s", err->message);
+        if (!ok && is_skipped(err)) {
+            say(it, "%s, %s: %s", model->label, bench_row_name(row).text, err->message);
+            stand.depth = 0; // the session is empty
+            ok = true;
+        }
+    }
+    bench_stand_finish(&stand);
+    model->n_heaps = lm_device_heaps(it->device, model->heaps);
+    return ok;
+}
+
+static bool run_model(struct bench *it, const bench_choice *choice, lm_error *err)
+{
+    bench_report *report = it->report;
+    bench_model *model = &report->models[report->n_models++];
+    *model = (bench_model){.label = strdup(choice->label), .info = choice->info};
+    model->kv = it->request->kv;
+    if (!model->label)
+        return lm_fail(err, LM_NO_MEMORY, "out of memory for a name");
+    lm_model_params params = choice->params;
+    params.kv = model->kv;
+    if (!add_rows(model, it->request, err))
+        return false;
+    bool ok = load(it, model, &params, err);
+    if (ok) {
+        ok = measure_rows(it, model, err);
+    } else {
+        snprintf(model->skipped, sizeof model->skipped, "%s", err->message);
+        if (is_skipped(err)) {
+            say(it, "%s is left out: %s", model->label, err->message);
+            ok = true;
+        }
+    }
+    unload(it);
+    return ok;
+}
+
+static void stamp(bench_report *report)
+{
+    const time_t now = time(NULL);
+    struct tm utc;
+    snprintf(report->version, sizeof report->version, "%s", LM_VERSION);
+    if (gmtime_r(&now, &utc))
+        strftime(report->started, sizeof report->started, "%Y-%m-%dT%H:%M:%SZ", &utc);
+}
+
+bool bench_run(const bench_request *request, bench_report *report, lm_error *err)
+{
+    struct bench it = {.request = request, .report = report};
+    *report = (bench_report){0};
+    stamp(report);
+    report->models = calloc(request->n_choices, sizeof *report->models);
+    if (!report->models)
+        return lm_fail(err, LM_NO_MEMORY, "out of memory for %zu models", request->n_choices);
+    bool ok = true;
+    for (size_t i = 0; ok && i < request->n_choices; i++) {
+        // Opened anew for each, so that the peaks of memory are the model's own.
+        const uint64_t start = lm_clock_ns();
+        it.device = lm_device_open(&request->device, err);
+        ok = it.device != NULL;
+        if (ok) {
+            report->open_ns = lm_clock_ns() - start;
+            report->device = *lm_device_get_info(it.device);
+            ok = run_model(&it, &request->choices[i], err);
+        }
+        lm_device_close(&it.device);
+    }
+    report->interrupted = !ok && err->status == LM_CANCELLED;
+    return ok;
+}

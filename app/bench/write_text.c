@@ -1,0 +1,171 @@
+#include "bench/write_text.h"
+
+#include <math.h>
+#include <string.h>
+
+#define MIB 1048576.0
+#define GIB 1073741824.0
+
+// "1.32 GiB" or "0.72 MiB"; "1.35 B" or "0.37 M" as llama-bench counts parameters.
+struct amount {
+    char text[32];
+};
+
+static struct amount size_of(double bytes)
+{
+    struct amount it;
+    const bool large = bytes >= GIB;
+    snprintf(it.text, sizeof it.text, "%.2f %s", bytes / (large ? GIB : MIB),
+             large ? "GiB" : "MiB");
+    return it;
+}
+
+static struct amount count_of(double n)
+{
+    struct amount it;
+    const bool large = n >= 1e9;
+    snprintf(it.text, sizeof it.text, "%.2f %s", n / (large ? 1e9 : 1e6), large ? "B" : "M");
+    return it;
+}
+
+static void write_device(const bench_report *report, FILE *out)
+{
+    const lm_device_info *device = &report->device;
+    fprintf(out, "lemnos %s, %s\n", report->version, report->started);
+    if (device->name[0])
+        fprintf(out, "%s, %s%s\n", device->name, device->driver,
+                device->kind == LM_DEVICE_SOFTWARE ? ", no GPU but software" : "");
+}
+
+static void write_model(const bench_model *model, FILE *out)
+{
+    const lm_model_info *info = &model->info;
+    fprintf(out, "\n%s, %s, %s parameters, KV cache %s\n", model->label, info->format,
+            count_of((double)info->n_params).text, lm_kv_type_name(model->kv));
+    if (model->skipped[0]) {
+        fprintf(out, "left out: %s\n", model->skipped);
+        return;
+    }
+    fprintf(out, "loaded in %.2f s, context %u tokens, memory at most",
+            (double)model->load_ns / 1e9, model->ctx_tokens);
+    for (size_t i = 0; i < model->n_heaps; i++)
+        fprintf(out, "%s %s of %s (heap %zu%s)", i ? "," : "",
+                size_of((double)model->heaps[i].peak_bytes).text,
+                size_of((double)model->heaps[i].size_bytes).text, i,
+                model->heaps[i].is_device_local ? ", device" : ", host");
+    fputs("\n\n", out);
+}
+
+// A number of 4 digits or so that says as much at any size.
+static void write_number(FILE *out, int width, double value)
+{
+    const double size = fabs(value);
+    fprintf(out, "%*.*f", width, size < 10 ? 2 : size < 1000 ? 1 : 0, value);
+}
+
+static bool ran(const bench_row *row)
+{
+    return row->n_runs > 0;
+}
+
+static size_t name_width(const bench_model *model)
+{
+    size_t width = 6;
+    for (size_t i = 0; i < model->n_rows; i++) {
+        const size_t size = strlen(bench_row_name(&model->rows[i]).text);
+        width = size > width ? size : width;
+    }
+    return width;
+}
+
+static void write_row(const bench_row *row, int width, FILE *out)
+{
+    fprintf(out, "%-*s", width, bench_row_name(row).text);
+    if (!ran(row)) {
+        fprintf(out, "  left out: %s\n", row->skipped);
+        return;
+    }
+    const bench_summary *ns = row->kind == BENCH_PREFILL ? &row->first_token : &row->token;
+    write_number(out, 10, row->speed.median);
+    write_number(out, 9, row->speed.min);
+    write_number(out, 9, row->speed.max);
+    write_number(out, 9, bench_row_bandwidth(row) / 1e9);
+    write_number(out, 9, bench_row_flops(row) / 1e9);
+    write_number(out, 10, ns->p50 / 1e6);
+    write_number(out, 9, ns->p90 / 1e6);
+    write_number(out, 9, ns->p99 / 1e6);
+    write_number(out, 9, row->submits);
+    write_number(out, 10, row->thread_cpu_ns / 1e3);
+    fprintf(out, "  %08x %08x%s\n", (unsigned)(row->tokens_hash >> 32),
+            (unsigned)(row->logits_hash >> 32), row->is_repeatable ? "" : "  differ between runs");
+}
+
+void bench_write_text(const bench_report *report, FILE *out)
+{
+    write_device(report, out);
+    bool any = false;
+    for (size_t i = 0; i < report->n_models; i++) {
+        const bench_model *model = &report->models[i];
+        write_model(model, out);
+        if (model->skipped[0])
+            continue;
+        const int width = (int)name_width(model);
+        any = true;
+        fprintf(out, "%-*s%10s%9s%9s%9s%9s%10s%9s%9s%9s%10s  %s\n", width, "", "tokens/s", "least",
+                "most", "GB/s", "GFLOP/s", "ms p50", "p90", "p99", "submits", "CPU us",
+                "hash of tokens, logits");
+        for (size_t j = 0; j < model->n_rows; j++)
+            write_row(&model->rows[j], width, out);
+    }
+    if (any)
+        fputs(
+            "\npp: a prompt at once; tg: tokens one by one; @ d: behind so many tokens. tokens/s: "
+            "median, least and most of the runs.\n"
+            "ms: to the first token (pp), between tokens (tg). submits, CPU us of the thread that "
+            "submits: per token.\n",
+            out);
+    if (report->interrupted)
+        fputs("Interrupted: these are the rows that were finished.\n", out);
+}
+
+void bench_write_markdown(const bench_report *report, FILE *out)
+{
+    fprintf(out, "%s, %s, lemnos %s, %s\n\n", report->device.name, report->device.driver,
+            report->version, report->started);
+    fputs("| model | size | params | backend | ngl | test | t/s | GB/s | GFLOP/s | ms p50 | ms p90 "
+          "| ms p99 | submits/token | CPU us/token | hash of tokens | hash of logits |\n"
+          "| --- | ---: | ---: | --- | --: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: "
+          "| ---: | --- | --- |\n",
+          out);
+    for (size_t i = 0; i < report->n_models; i++) {
+        const bench_model *model = &report->models[i];
+        for (size_t j = 0; j < model->n_rows; j++) {
+            const bench_row *row = &model->rows[j];
+            const bench_summary *ns = row->kind == BENCH_PREFILL ? &row->first_token : &row->token;
+            if (!ran(row))
+                continue;
+            fprintf(out,
+                    "| %s %s | %s | %s | Vulkan | 99 | %s | %.2f ± %.2f | %.2f | %.2f | "
+                    "%.2f | %.2f | %.2f | %.2f | %.1f | %016llx | %016llx |\n",
+                    model->info.name, model->info.format,
+                    size_of((double)model->plan.weights_bytes).text,
+                    count_of((double)model->info.n_params).text, bench_row_name(row).text,
+                    row->speed.mean, row->speed.deviation, bench_row_bandwidth(row) / 1e9,
+                    bench_row_flops(row) / 1e9, ns->p50 / 1e6, ns->p90 / 1e6, ns->p99 / 1e6,
+                    row->submits, row->thread_cpu_ns / 1e3, (unsigned long long)row->tokens_hash,
+                    (unsigned long long)row->logits_hash);
+        }
+    }
+    for (size_t i = 0; i < report->n_models; i++) {
+        const bench_model *model = &report->models[i];
+        if (model->skipped[0])
+            fprintf(out, "\nLeft out: %s %s: %s\n", model->label, model->info.format,
+                    model->skipped);
+        for (size_t j = 0; !model->skipped[0] && j < model->n_rows; j++)
+            if (model->rows[j].skipped[0])
+                fprintf(out, "\nLeft out: %s %s, %s: %s\n", model->label, model->info.format,
+                        bench_row_name(&model->rows[j]).text, model->rows[j].skipped);
+    }
+    if (report->interrupted)
+        fputs("\nInterrupted: these are the rows that were finished.\n", out);
+}

@@ -1,0 +1,286 @@
+// lemnos bench: measures and prints.
+
+#include "bench/run.h"
+#include "bench/write.h"
+#include "command.h"
+#include "interrupt.h"
+#include "model_choice.h"
+
+#include "base/output.h"
+#include "base/place.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MAX_CHOICES 64
+#define MAX_TOKENS  1048576u
+
+// A model to measure, with the texts that its parameters point into.
+struct choice {
+    char synthetic[4096], format[32];
+    cli_model_choice model; // of -m or of nothing at all
+};
+
+struct choices {
+    const cli_options *options;
+    struct choice *at;   // owned, [n]
+    bench_choice *bench; // owned, [n]
+    size_t n;
+    const char *shape; // of --synthetic, that goes with every format now
+    size_t shape_size;
+};
+
+static bool add_choice(struct choices *it, lm_error *err)
+{
+    if (it->n == MAX_CHOICES)
+        return lm_fail(err, LM_BAD_ARGUMENT, "more than %d models", MAX_CHOICES);
+    it->at[it->n] = (struct choice){0};
+    it->n++;
+    return true;
+}
+
+// Whatever is unknown about a model is told before anything is measured.
+static bool inspect(struct choices *it, lm_error *err)
+{
+    bench_choice *bench = &it->bench[it->n - 1];
+    return lm_model_inspect(&bench->params, &bench->info, NULL, err);
+}
+
+static bool add_file(struct choices *it, const char *path, lm_error *err)
+{
+    if (!add_choice(it, err))
+        return false;
+    cli_model_choice *model = &it->at[it->n - 1].model;
+    if (!cli_model_choose(model, it->options, path, err))
+        return false;
+    it->bench[it->n - 1] = (bench_choice){.params = model->params, .label = cli_model_label(model)};
+    if (!inspect(it, err))
+        return false;
+    model->info = it->bench[it->n - 1].info;
+    cli_model_announce(model);
+    return true;
+}
+
+static bool add_format(void *user, const char *text, size_t size, lm_error *err)
+{
+    struct choices *it = user;
+    if (!add_choice(it, err))
+        return false;
+    struct choice *choice = &it->at[it->n - 1];
+    snprintf(choice->synthetic, sizeof choice->synthetic, "%.*s", (int)it->shape_size, it->shape);
+    snprintf(choice->format, sizeof choice->format, "%.*s", (int)size, text);
+    it->bench[it->n - 1] = (bench_choice){
+        .params = {.synthetic = choice->synthetic, .format = choice->format},
+        .label = choice->synthetic,
+    };
+    return inspect(it, err);
+}
+
+static bool add_shape(void *user, const char *text, size_t size, lm_error *err)
+{
+    struct choices *it = user;
+    it->shape = text;
+    it->shape_size = size;
+    const char *formats = it->options->format ? it->options->format : "Q8_0";
+    return bench_split("--format", formats, add_format, it, err);
+}
+
+static bool choose(struct choices *it, const cli_options *options, lm_error *err)
+{
+    *it = (struct choices){.options = options};
+    it->at = calloc(MAX_CHOICES, sizeof *it->at);
+    it->bench = calloc(MAX_CHOICES, sizeof *it->bench);
+    if (!it->at || !it->bench)
+        return lm_fail(err, LM_NO_MEMORY, "out of memory for the models");
+    if (options->synthetic)
+        return bench_split("--synthetic", options->synthetic, add_shape, it, err);
+    if (options->n_models == 0)
+        return add_file(it, NULL, err);
+    for (size_t i = 0; i < options->n_models; i++)
+        if (!add_file(it, options->models[i], err))
+            return false;
+    return true;
+}
+
+static void free_choices(struct choices *it)
+{
+    free(it->at);
+    free(it->bench);
+}
+
+// "0" leaves the rows of that kind out.
+static bool parse_list(bench_list *list, const char *option, const char *text, const char *usual,
+                       lm_error *err)
+{
+    list->n = 0;
+    if (text && strcmp(text, "0") == 0)
+        return true;
+    return bench_list_parse(list, option, text ? text : usual, 1, MAX_TOKENS, err);
+}
+
+static bool parse_lists(bench_request *request, const cli_options *options, lm_error *err)
+{
+    if (!parse_list(&request->prompts, "-p", options->prompts, "512", err) ||
+        !parse_list(&request->news, "-n", options->news, "128", err) ||
+        !bench_list_parse(&request->depths, "-d", options->depths ? options->depths : "0", 0,
+                          MAX_TOKENS, err))
+        return false;
+    return request->prompts.n + request->news.n > 0 ||
+           lm_fail(err, LM_BAD_ARGUMENT, "with -p 0 and -n 0 nothing is left to measure");
+}
+
+// What is being done, on one line of a terminal.
+struct teller {
+    bool on_terminal;
+    cli_progress progress;
+};
+
+static void clear(const struct teller *it)
+{
+    if (it->on_terminal)
+        fputs("\r\033[K", stderr);
+}
+
+static void tell(void *user, const char *sentence)
+{
+    clear(user);
+    cli_say("%s", sentence);
+}
+
+static void show_doing(void *user, const char *model, const char *row)
+{
+    const struct teller *it = user;
+    if (!it->on_terminal)
+        return;
+    clear(it);
+    fprintf(stderr, "%.40s: %.30s", model, row);
+    fflush(stderr);
+}
+
+static bool goes_on(void *user)
+{
+    (void)user;
+    return !cli_interrupted();
+}
+
+static void watch(void *user, lm_session *session)
+{
+    (void)user;
+    cli_interrupt_watch(session);
+}
+
+static bool update(void *user, uint64_t done, uint64_t total)
+{
+    (void)user;
+    (void)done;
+    (void)total;
+    return !cli_interrupted();
+}
+
+// The report in memory, so that a failure to write is found in one place.
+static bool make_text(const bench_report *report, bench_format format, char **text, size_t *size,
+                      lm_error *err)
+{
+    *text = NULL;
+    FILE *out = open_memstream(text, size);
+    bool ok = out && bench_write(report, format, out, err);
+    if (!out || fclose(out) != 0)
+        ok = lm_fail(err, LM_NO_MEMORY, "out of memory writing the results");
+    return ok;
+}
+
+static bool print_report(const bench_report *report, bench_format format, lm_error *err)
+{
+    char *text;
+    size_t size = 0;
+    const bool ok = make_text(report, format, &text, &size, err) &&
+                    cli_write((lm_text){text, size}, err) && cli_flush(err);
+    free(text);
+    return ok;
+}
+
+static bool save_report(const bench_report *report, const char *path, lm_error *err)
+{
+    char *text;
+    size_t size = 0;
+    lm_output *output = NULL;
+    bool ok = make_text(report, BENCH_JSON, &text, &size, err);
+    if (ok)
+        output = lm_output_create(path, err);
+    ok = output && lm_output_write(output, text, size, err) && lm_output_commit(&output, err);
+    lm_output_discard(&output);
+    free(text);
+    return ok;
+}
+
+static bool anything_ran(const bench_report *report)
+{
+    for (size_t i = 0; i < report->n_models; i++)
+        for (size_t j = 0; j < report->models[i].n_rows; j++)
+            if (report->models[i].rows[j].n_runs > 0)
+                return true;
+    return false;
+}
+
+static cli_exit measure(bench_request *request, const cli_options *options, bench_format format)
+{
+    char cache_dir[4096];
+    lm_error err, failure = {0};
+    struct teller teller = {.on_terminal = isatty(STDERR_FILENO) == 1};
+    if (lm_place_cache(cache_dir, sizeof cache_dir, &err))
+        request->device.cache_dir = cache_dir;
+    else
+        cli_say("warning: compiled shaders are not kept: %s", err.message);
+    request->user = &teller;
+    cli_interrupt_begin();
+    bench_report report;
+    const bool ok = bench_run(request, &report, &failure);
+    clear(&teller);
+    const bool any = anything_ran(&report);
+    bool told = ok || any;
+    if (told)
+        told = print_report(&report, format, &err) &&
+               (!options->output || save_report(&report, options->output, &err));
+    const bool wrote = told || !(ok || any);
+    bench_report_finish(&report);
+    if (!wrote)
+        return cli_fail(&err);
+    if (!ok)
+        return cli_fail(&failure);
+    return any ? CLI_OK : CLI_FAILED;
+}
+
+cli_exit cli_bench(const cli_options *options)
+{
+    lm_error err;
+    bench_format format = options->json ? BENCH_JSON : BENCH_TEXT;
+    if (options->as && !bench_format_parse(options->as, &format))
+        return cli_usage("--as '%s' is unknown; known are " BENCH_FORMATS, options->as);
+    bench_request request = {
+        .device = {.device = options->device,
+                   .validation = options->validation,
+                   .safe = options->safe},
+        .n_runs = options->n_runs ? options->n_runs : 5,
+        .kv = options->kv,
+        .say = tell,
+        .doing = show_doing,
+        .goes_on = goes_on,
+        .watch = watch,
+        .progress = update,
+    };
+    if (!parse_lists(&request, options, &err))
+        return cli_usage("%s", err.message);
+    struct choices choices;
+    cli_exit code;
+    if (choose(&choices, options, &err)) {
+        request.choices = choices.bench;
+        request.n_choices = choices.n;
+        code = measure(&request, options, format);
+    } else {
+        code = err.status == LM_BAD_ARGUMENT ? cli_usage("%s", err.message) : cli_fail(&err);
+    }
+    free_choices(&choices);
+    return code;
+}

@@ -1,0 +1,62 @@
+# `bench`: rows of every list, each with its hash; formats; comparison with an earlier result; what
+# does not fit is left out and the rest runs.
+. "$(dirname "$0")/support/check.sh"
+exec </dev/null
+need_device
+
+shape=$dir/shape.json
+echo '{"layers": 1, "hidden": 128, "intermediate": 160, "heads": 2, "kv_heads": 1,
+       "head_dim": 64, "vocab": 1024, "context": 4096}' >"$shape"
+
+# ---- mistakes, before anything is measured ------------------------------------------------------
+
+refuses 2 "is no number and no range" bench -p 12x --synthetic "$shape"
+refuses 2 "nothing is left to measure" bench -p 0 -n 0 --synthetic "$shape"
+refuses 2 "text, markdown, csv, json and jsonl" bench --as html --synthetic "$shape"
+refuses 2 "exclude each other" bench -m x.gguf --synthetic "$shape"
+refuses 1 "Q9_K" bench --synthetic "$shape" --format F16,Q9_K
+says "$err" "Q8_0" "an unknown format"
+refuses 2 "deepseek-coder-9b" bench --synthetic deepseek-coder-9b
+says "$err" "deepseek-coder-1.3b" "an unknown shape"
+refuses 1 "gone.gguf" bench -m "$dir/gone.gguf"
+
+# ---- rows ---------------------------------------------------------------------------------------
+
+# Two depths of two prompts and one generation; nothing of it depends on chance but the times.
+rows() {
+    gives 0 bench --synthetic "$shape" --format F16 -p 5,8 -n 6 -d 0,40 -r 2 "$@"
+}
+number() { # number KEY: of the first line of $out
+    sed -n "1s/.*\"$1\":\([-0-9.e+]*\).*/\1/p" "$out"
+}
+
+rows --as jsonl -o "$dir/old.json"
+[ "$(wc -l <"$out")" -eq 6 ] || fail "not six rows"
+for test in pp5 pp8 tg6 'pp5 @ d40' 'pp8 @ d40' 'tg6 @ d40'; do
+    says "$out" "\"test\":\"$test\"" "bench"
+done
+[ "$(grep -c '"repeatable":true' "$out")" -eq 6 ] || fail "two runs gave different results"
+[ "$(grep -c '"runs":2' "$out")" -eq 6 ] || fail "not two runs each"
+says "$out" '"model_type":"shape"' "bench"
+[ "$(grep -o '"logits_hash":"[^"]*"' "$out" | sort -u | wc -l)" -ge 5 ] ||
+    fail "rows of different prompts have the same hash"
+awk "BEGIN { exit !($(number avg_ts) > 0 && $(number submits_per_token) > 0 &&
+                    $(number thread_cpu_us_per_token) > 0 && $(number first_token_ms_p50) > 0) }" ||
+    fail "a figure is not above 0"
+cp "$out" "$dir/rows"
+
+# The same again gives the same hashes.
+rows --json
+grep -o '"logits_hash":.*"' "$out" | grep -o '0x[0-9a-f]*' >"$dir/again"
+grep -o '"logits_hash":"[^"]*"' "$dir/rows" | grep -o '0x[0-9a-f]*' >"$dir/first"
+same "$dir/first" "$dir/again" "the hashes of two benchmarks"
+says "$dir/old.json" '"models"' "-o"
+
+# ---- what does not run --------------------------------------------------------------------------
+
+gives 0 bench --synthetic "$shape" --format F16 -p 8,5000 -n 0 -r 1
+says "$out" "pp5000  left out: needs a context of 5002 tokens" "a prompt longer than the model's context"
+gives 1 bench --synthetic "$shape" --format F16 -p 5000 -n 0 -r 1
+says "$err" "every row is longer" "nothing but that"
+
+finish
