@@ -1,9 +1,9 @@
 #include "gpu/instance.h"
 
+#include "base/thread.h"
 #include "gpu/adapter.h"
 
 #include <ctype.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +15,7 @@ struct lm_instance {
     VkDebugUtilsMessengerEXT messenger;
     lm_adapter *adapters; // owned
     size_t n_adapters;
-    pthread_mutex_t lock; // over what follows
+    lm_lock lock; // over what follows
     uint64_t n_messages;
     char first_message[384];
 };
@@ -41,11 +41,11 @@ static VKAPI_ATTR VkBool32 VKAPI_CALL on_message(VkDebugUtilsMessageSeverityFlag
     lm_instance *instance = user;
     if (severity == VK_DEBUG_UTILS_MESSAGE_SEVERITY_WARNING_BIT_EXT && is_about_itself(data))
         return VK_FALSE;
-    pthread_mutex_lock(&instance->lock);
+    lm_lock_enter(&instance->lock);
     if (instance->n_messages++ == 0)
         snprintf(instance->first_message, sizeof instance->first_message, "%s",
                  data->pMessage ? data->pMessage : "(no text)");
-    pthread_mutex_unlock(&instance->lock);
+    lm_lock_leave(&instance->lock);
     return VK_FALSE;
 }
 
@@ -177,7 +177,7 @@ lm_instance *lm_instance_create(const lm_instance_params *params, lm_error *err)
         lm_fail(err, LM_NO_MEMORY, "out of memory starting Vulkan");
         return NULL;
     }
-    pthread_mutex_init(&instance->lock, NULL);
+    lm_lock_init(&instance->lock);
     if (!create_handle(instance, params, err) || !list_adapters(instance, params, err))
         lm_instance_destroy(&instance);
     return instance;
@@ -192,7 +192,7 @@ void lm_instance_destroy(lm_instance **instance)
         vkDestroyDebugUtilsMessengerEXT(it->handle, it->messenger, NULL);
     if (it->handle)
         vkDestroyInstance(it->handle, NULL);
-    pthread_mutex_destroy(&it->lock);
+    lm_lock_finish(&it->lock);
     free(it->adapters);
     free(it);
     *instance = NULL;
@@ -266,10 +266,10 @@ const lm_adapter *lm_instance_pick(const lm_instance *instance, const char *want
 
 bool lm_instance_is_valid(lm_instance *instance, lm_error *err)
 {
-    pthread_mutex_lock(&instance->lock);
+    lm_lock_enter(&instance->lock);
     const uint64_t n = instance->n_messages;
     if (n > 0)
         lm_fail(err, LM_UNSUPPORTED, "validation: %s", instance->first_message);
-    pthread_mutex_unlock(&instance->lock);
+    lm_lock_leave(&instance->lock);
     return n == 0;
 }

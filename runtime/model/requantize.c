@@ -3,13 +3,13 @@
 #include "base/file.h"
 #include "base/output.h"
 #include "base/shown.h"
+#include "base/thread.h"
 #include "gguf/write.h"
 #include "model/dequantize.h"
 #include "model/quantize.h"
 
 #include <inttypes.h>
 #include <math.h>
-#include <pthread.h>
 #include <stdlib.h>
 
 #define THREADS     4
@@ -39,8 +39,7 @@ struct requantize {
     uint64_t from_bytes, to_bytes, n_cols; // the most that a chunk, and a row, need
     uint64_t total_bytes;                  // of weights read
     // Shared, under the lock.
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
+    lm_lock lock;
     size_t next_job;
     uint64_t next_row, next_number;
     uint64_t turn;     // number of the chunk that is written next; its thread has the output
@@ -160,7 +159,7 @@ static bool write_header(struct requantize *it, lm_error *err)
 
 static bool take(struct requantize *it, struct chunk *chunk)
 {
-    pthread_mutex_lock(&it->lock);
+    lm_lock_enter(&it->lock);
     const bool any = !it->stop && it->next_job < it->n_jobs;
     if (any) {
         const struct job *job = &it->jobs[it->next_job];
@@ -173,7 +172,7 @@ static bool take(struct requantize *it, struct chunk *chunk)
             it->next_row = 0;
         }
     }
-    pthread_mutex_unlock(&it->lock);
+    lm_lock_leave(&it->lock);
     return any;
 }
 
@@ -239,36 +238,36 @@ static bool put(struct requantize *it, const struct chunk *chunk, const unsigned
 
 static void end_with(struct requantize *it, const lm_error *err)
 {
-    pthread_mutex_lock(&it->lock);
+    lm_lock_enter(&it->lock);
     if (!it->stop)
         it->mistake = *err;
     it->stop = true;
-    pthread_cond_broadcast(&it->changed);
-    pthread_mutex_unlock(&it->lock);
+    lm_lock_tell(&it->lock);
+    lm_lock_leave(&it->lock);
 }
 
 // False after another thread's mistake.
 static bool wait_for_turn(struct requantize *it, uint64_t number)
 {
-    pthread_mutex_lock(&it->lock);
+    lm_lock_enter(&it->lock);
     while (!it->stop && it->turn != number)
-        pthread_cond_wait(&it->changed, &it->lock);
+        lm_lock_wait(&it->lock);
     const bool ok = !it->stop;
-    pthread_mutex_unlock(&it->lock);
+    lm_lock_leave(&it->lock);
     return ok;
 }
 
 static void pass_turn(struct requantize *it)
 {
-    pthread_mutex_lock(&it->lock);
+    lm_lock_enter(&it->lock);
     it->turn++;
-    pthread_cond_broadcast(&it->changed);
-    pthread_mutex_unlock(&it->lock);
+    lm_lock_tell(&it->lock);
+    lm_lock_leave(&it->lock);
 }
 
-static void *work(void *argument)
+static void work(void *user)
 {
-    struct requantize *it = argument;
+    struct requantize *it = user;
     lm_error err = {0};
     unsigned char *from = malloc((size_t)it->from_bytes);
     unsigned char *to = malloc((size_t)it->to_bytes);
@@ -289,19 +288,18 @@ static void *work(void *argument)
     free(from);
     free(to);
     free(x);
-    return NULL;
 }
 
 static bool run_threads(struct requantize *it, lm_error *err)
 {
-    pthread_t threads[THREADS];
+    lm_thread *threads[THREADS] = {0};
     size_t n = 0;
-    while (n < THREADS && pthread_create(&threads[n], NULL, work, it) == 0)
+    while (n < THREADS && (threads[n] = lm_thread_start(work, it, err)) != NULL)
         n++;
     for (size_t i = 0; i < n; i++)
-        pthread_join(threads[i], NULL);
+        lm_thread_join(&threads[i]);
     if (n == 0)
-        return lm_fail(err, LM_NO_MEMORY, "cannot start a thread to quantise");
+        return false;
     if (it->stop && err)
         *err = it->mistake;
     return !it->stop;
@@ -315,8 +313,7 @@ bool lm_requantize(const lm_requantize_params *params, lm_requantized *done, lm_
         if (lm_file_same(lm_gguf_file_path(params->from, i), params->path))
             return lm_fail(err, LM_BAD_ARGUMENT, "%s is the model itself; give another name",
                            params->path);
-    pthread_mutex_init(&it.lock, NULL);
-    pthread_cond_init(&it.changed, NULL);
+    lm_lock_init(&it.lock);
     bool ok = list_jobs(&it, done, err);
     if (ok)
         it.output = lm_output_create(params->path, err);
@@ -326,8 +323,7 @@ bool lm_requantize(const lm_requantize_params *params, lm_requantized *done, lm_
         ok = lm_output_commit(&it.output, err);
     }
     lm_output_discard(&it.output);
-    pthread_cond_destroy(&it.changed);
-    pthread_mutex_destroy(&it.lock);
+    lm_lock_finish(&it.lock);
     free(it.jobs);
     return ok;
 }
