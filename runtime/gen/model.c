@@ -236,8 +236,10 @@ static bool load(lm_model *it, const lm_opened *opened, const lm_model_params *p
                        " rows",
                        it->info.name, lm_tokenizer_n_vocab(it->tokenizer), it->config.n_vocab);
     it->weights = lm_weights_create(it->device->gpu, opened->source, err);
-    return it->weights &&
-           lm_weights_load(it->weights, params->progress, params->progress_user, err) &&
+    if (!it->weights || !lm_weights_allocate(it->weights, err))
+        return false;
+    lm_model_compile_ahead(it, params->kv);
+    return lm_weights_load(it->weights, params->progress, params->progress_user, err) &&
            lm_fingerprint(&it->config, opened->source, &it->fingerprint, err);
 }
 
@@ -271,6 +273,7 @@ void lm_model_close(lm_model **model)
     lm_model *it = *model;
     if (!it)
         return;
+    lm_gpu_save_cache(it->device->gpu);
     lm_weights_destroy(&it->weights);
     lm_tokenizer_destroy(&it->tokenizer);
     if (it->is_counted) {

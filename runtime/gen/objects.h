@@ -39,6 +39,9 @@ struct lm_model {
     uint64_t load_ns;
 };
 
+// Has the pipelines of the first steps compiled in other threads; the weights have their memory.
+void lm_model_compile_ahead(const lm_model *model, lm_kv_type kv);
+
 // False, with a sentence that names the op, where a self-test found the floor wrong.
 bool lm_device_is_sound(const lm_device *device, lm_error *err);
 

@@ -274,16 +274,21 @@ bool lm_steps_start(lm_steps *it, lm_pending *pending, lm_error *err)
     return true;
 }
 
-static bool begin_decode(lm_steps *it, uint32_t n_held, lm_draw draw, lm_pending *pending,
-                         lm_error *err)
+static struct step_key decode_key(const lm_steps *it, uint32_t n_held, lm_draw draw)
 {
-    const struct step_key key = {
+    return (struct step_key){
         .kind = STEP_DECODE,
         .n_tokens = 1,
         .n_splits = lm_steps_splits(it->gpu, it->config, 1, round_ctx(it, n_held)),
         .logits = true,
         .draw = draw,
     };
+}
+
+static bool begin_decode(lm_steps *it, uint32_t n_held, lm_draw draw, lm_pending *pending,
+                         lm_error *err)
+{
+    const struct step_key key = decode_key(it, n_held, draw);
     return begin(it, &key, 0, pending, err);
 }
 
@@ -308,6 +313,30 @@ bool lm_steps_prepare_decode(lm_steps *it, uint32_t n_first, uint32_t n_last, lm
         n_held = (end > n_held ? end : n_held) + 1;
     }
     return true;
+}
+
+void lm_steps_compile_ahead(lm_steps *it)
+{
+    const uint32_t ctx = it->memory->n_ctx;
+    const struct step_key first[] = {
+        {.kind = STEP_PREFILL, .n_tokens = it->max_chunk, .n_splits = 1, .logits = true},
+        decode_key(it, 1, LM_DRAW_GREEDY),
+        decode_key(it, ctx, LM_DRAW_GREEDY),
+        decode_key(it, ctx, LM_DRAW_SAMPLE),
+        {.kind = STEP_PREFILL,
+         .n_tokens = 8,
+         .n_splits = lm_steps_splits(it->gpu, it->config, 8, ctx),
+         .logits = true},
+    };
+    // Where compiling takes the cores that load and compute, only what is all but certain.
+    const size_t n = lm_gpu_is_software(it->gpu) ? 3 : sizeof first / sizeof *first;
+    lm_recording *list = lm_recording_begin_list(it->gpu, "the first steps", NULL);
+    if (!list)
+        return;
+    for (size_t i = 0; i < n; i++)
+        record(it, list, &first[i], 0);
+    lm_recording_prepare(list);
+    lm_recording_destroy(&list);
 }
 
 bool lm_steps_read_logits(lm_steps *it, uint64_t readback, lm_pending *pending, lm_error *err)

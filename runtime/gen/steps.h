@@ -63,6 +63,11 @@ bool lm_steps_decode(lm_steps *steps, uint32_t n_held, lm_draw draw, lm_pending 
 bool lm_steps_prepare_decode(lm_steps *steps, uint32_t n_first, uint32_t n_last, lm_draw draw,
                              lm_error *err);
 
+// Has the pipelines that a first prompt and its first answers need compiled in other threads, while
+// the caller goes on. The memory of the steps may still be without addresses. What cannot be
+// prepared is compiled when it is needed.
+void lm_steps_compile_ahead(lm_steps *steps);
+
 // Begins copying the logits to where the host can read them.
 bool lm_steps_read_logits(lm_steps *steps, uint64_t readback, lm_pending *pending, lm_error *err);
 

@@ -18,6 +18,7 @@ struct lm_recording {
     VkQueryPool times; // two for each op; null without timestamps
     lm_hazards hazards;
     bool is_open; // a piece is being recorded
+    bool is_list; // nothing is
     lm_error mistake;
 };
 
@@ -56,6 +57,19 @@ lm_recording *lm_recording_begin(lm_gpu *gpu, const char *name, lm_error *err)
     if (!lm_gpu_check(gpu, gpu->vk.vkCreateQueryPool(gpu->handle, &info, NULL, &it->times),
                       "vkCreateQueryPool", err))
         lm_recording_destroy(&it);
+    return it;
+}
+
+lm_recording *lm_recording_begin_list(lm_gpu *gpu, const char *name, lm_error *err)
+{
+    lm_recording *it = calloc(1, sizeof *it);
+    if (!it) {
+        lm_fail(err, LM_NO_MEMORY, "out of memory for the list of %s", name);
+        return NULL;
+    }
+    it->gpu = gpu;
+    it->name = name;
+    it->is_list = true;
     return it;
 }
 
@@ -154,7 +168,7 @@ static bool remember_op(lm_recording *it, const lm_dispatch *dispatch)
     }
     lm_recorded_op *op = &it->ops[it->n_ops++];
     op->pipeline = dispatch->pipeline;
-    op->piece = (uint32_t)it->n_pieces - 1;
+    op->piece = it->is_list ? 0 : (uint32_t)it->n_pieces - 1;
     op->args_bytes = dispatch->args_bytes;
     memcpy(op->groups, dispatch->groups, sizeof op->groups);
     memcpy(op->args, dispatch->args, dispatch->args_bytes);
@@ -172,6 +186,10 @@ void lm_recording_dispatch(lm_recording *it, const lm_dispatch *dispatch)
 {
     if (it->mistake.status != LM_OK || !fits(it, dispatch))
         return;
+    if (it->is_list) {
+        remember_op(it, dispatch);
+        return;
+    }
     lm_error err = {0};
     const VkPipeline pipeline = lm_pipelines_get(it->gpu->pipelines, &dispatch->pipeline, &err);
     if (!pipeline) {
@@ -259,6 +277,16 @@ size_t lm_recording_n_barriers(const lm_recording *it)
 const lm_recorded_op *lm_recording_op(const lm_recording *it, size_t op)
 {
     return &it->ops[op];
+}
+
+void lm_recording_prepare(const lm_recording *it)
+{
+    lm_pipeline_key *keys = calloc(it->n_ops + 1, sizeof *keys);
+    for (size_t i = 0; keys && i < it->n_ops; i++)
+        keys[i] = it->ops[i].pipeline;
+    if (keys) // without memory they are compiled when they are needed
+        lm_pipelines_prepare(it->gpu->pipelines, keys, it->n_ops);
+    free(keys);
 }
 
 bool lm_recording_times(lm_recording *it, uint64_t *ns, lm_error *err)

@@ -38,6 +38,10 @@ typedef struct lm_recorded_op {
 // `name` is borrowed and shown in errors.
 lm_recording *lm_recording_begin(lm_gpu *gpu, const char *name, lm_error *err);
 
+// Only lists its ops, for lm_recording_prepare() and whoever wants to know them: nothing is asked
+// of the device, and there is nothing to submit. Addresses may be 0.
+lm_recording *lm_recording_begin_list(lm_gpu *gpu, const char *name, lm_error *err);
+
 lm_gpu *lm_recording_gpu(const lm_recording *recording);
 
 // Appends an op. An empty grid is a mistake, as is one over the device's limits.
@@ -61,6 +65,9 @@ const VkCommandBuffer *lm_recording_pieces(const lm_recording *recording);
 size_t lm_recording_n_ops(const lm_recording *recording);
 size_t lm_recording_n_barriers(const lm_recording *recording);                   // inside pieces
 const lm_recorded_op *lm_recording_op(const lm_recording *recording, size_t op); // borrowed
+
+// Has the pipelines of a list compiled in other threads from now on, each once, in order.
+void lm_recording_prepare(const lm_recording *list);
 
 // Time each op took in the last run, in nanoseconds [n_ops]; false where the device was opened
 // without timestamps or has none.

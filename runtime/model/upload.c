@@ -1,26 +1,39 @@
 #include "model/upload.h"
 
 #include "base/half.h"
+#include "base/thread.h"
 #include "gpu/memory.h"
 #include "interface/weights.h"
 #include "ops/ops.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define SLOTS       4
-#define READERS     2
-#define SLOT_BYTES  ((uint64_t)8 << 20)
-#define SLACK_BYTES 16 // re-layout reads a word beyond the last row
+#define SLOTS   4
+#define READERS 2
+
+// What is read and submitted at once. A GPU is across a bus, where few large pieces are fastest; of
+// software Vulkan's copies the caches should still hold what was just read.
+#define SLOT_BYTES          ((uint64_t)8 << 20)
+#define SLOT_SOFTWARE_BYTES ((uint64_t)1 << 20)
+
+#define ALIGN_BYTES 256u // of a slice in its slot
+#define SLACK_BYTES 16u  // re-layout reads a word beyond the last row
 
 // Some rows of one tensor.
 struct slice {
     size_t tensor;
     uint32_t row, n_rows;
+    uint64_t offset; // in the slot
 };
 
-enum slot_state { SLOT_FREE, SLOT_READING, SLOT_FULL };
+// The slices that share a slot and a submit.
+struct load {
+    size_t first, n;
+    uint64_t bytes; // of them in the source
+};
+
+enum slot_state { SLOT_FREE, SLOT_READING, SLOT_FULL, SLOT_SUBMITTED };
 
 struct slot {
     lm_buffer *buffer;       // owned
@@ -33,65 +46,107 @@ struct upload {
     lm_gpu *gpu;
     const lm_source *source;
     const lm_upload_tensor *tensors;
-    struct slice *slices; // owned
+    size_t n_tensors;
+    uint64_t slot_bytes;
+    struct slice *slices; // owned, [n_slices]
     size_t n_slices;
+    struct load *loads; // owned, [n_loads]
+    size_t n_loads;
     struct slot slots[SLOTS];
-    uint64_t done_bytes, total_bytes;
+    size_t n_slots;
+    uint64_t total_bytes;
     // Shared with the readers, under the lock.
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    size_t next; // slice that the next free reader takes
+    lm_lock lock;
+    size_t next; // load that the next free reader takes
     bool stop;   // an error or a cancel: readers leave
     lm_error mistake;
 };
 
-// What one slot must hold: SLOT_BYTES, or one tile of the widest rows.
-static uint64_t slot_bytes(const lm_upload_tensor *tensors, size_t n_tensors)
+// ---- what goes together ------------------------------------------------------------------------
+
+static uint64_t staged_row_bytes(const lm_upload_tensor *tensor)
 {
-    uint64_t bytes = SLOT_BYTES;
-    for (size_t i = 0; i < n_tensors; i++) {
-        const uint64_t row = tensors[i].is_vector ? (uint64_t)tensors[i].info.n_cols * 4
-                                                  : WEIGHT_TILE * tensors[i].info.row_bytes;
-        if (row > bytes)
-            bytes = row;
+    return tensor->is_vector ? (uint64_t)tensor->info.n_cols * 4 : tensor->info.row_bytes;
+}
+
+// What one slot must hold: a tile of the widest rows at least.
+static uint64_t choose_slot_bytes(const struct upload *it)
+{
+    uint64_t bytes = lm_gpu_is_software(it->gpu) ? SLOT_SOFTWARE_BYTES : SLOT_BYTES;
+    for (size_t i = 0; i < it->n_tensors; i++) {
+        const uint64_t rows = it->tensors[i].is_vector ? 1 : WEIGHT_TILE;
+        const uint64_t tile = rows * staged_row_bytes(&it->tensors[i]);
+        if (tile > bytes)
+            bytes = tile;
     }
-    return bytes + SLACK_BYTES;
+    return bytes;
+}
+
+// Fills slots with tensors in order, whole tiles of rows, each tensor at most once in a slot. Only
+// counts where there are no lists yet.
+static void cut(struct upload *it)
+{
+    uint64_t used = it->slot_bytes; // of the last load's slot
+    it->n_slices = it->n_loads = 0;
+    it->total_bytes = 0;
+    for (size_t i = 0; i < it->n_tensors; i++) {
+        const lm_tensor_info *info = &it->tensors[i].info;
+        const uint64_t row_bytes = staged_row_bytes(&it->tensors[i]);
+        uint32_t row = 0;
+        while (row < info->n_rows) {
+            const uint64_t fit = used < it->slot_bytes ? (it->slot_bytes - used) / row_bytes : 0;
+            const uint32_t left = info->n_rows - row;
+            const uint32_t n = fit >= left ? left : (uint32_t)fit / WEIGHT_TILE * WEIGHT_TILE;
+            if (n == 0) {
+                used = 0;
+                if (it->loads)
+                    it->loads[it->n_loads] = (struct load){.first = it->n_slices};
+                it->n_loads++;
+                continue;
+            }
+            if (it->slices) {
+                it->slices[it->n_slices] = (struct slice){i, row, n, used};
+                it->loads[it->n_loads - 1].n++;
+                it->loads[it->n_loads - 1].bytes += n * info->row_bytes;
+            }
+            it->n_slices++;
+            it->total_bytes += n * info->row_bytes;
+            used += (n * row_bytes + SLACK_BYTES + ALIGN_BYTES - 1) / ALIGN_BYTES * ALIGN_BYTES;
+            row += n;
+        }
+    }
+}
+
+static struct upload plan(lm_gpu *gpu, const lm_upload_tensor *tensors, size_t n_tensors)
+{
+    struct upload it = {.gpu = gpu, .tensors = tensors, .n_tensors = n_tensors};
+    it.slot_bytes = choose_slot_bytes(&it);
+    cut(&it);
+    it.n_slots = it.n_loads < SLOTS ? it.n_loads : SLOTS;
+    return it;
 }
 
 bool lm_upload_cost(lm_gpu *gpu, const lm_upload_tensor *tensors, size_t n_tensors, uint64_t *cost,
                     lm_error *err)
 {
-    if (!lm_buffer_cost(gpu, slot_bytes(tensors, n_tensors), cost, err))
+    const struct upload it = plan(gpu, tensors, n_tensors);
+    if (!lm_buffer_cost(gpu, it.slot_bytes + SLACK_BYTES, cost, err))
         return false;
-    *cost *= SLOTS;
+    *cost *= it.n_slots;
     return true;
 }
 
-static uint32_t rows_per_slice(const lm_upload_tensor *tensor)
+static bool list_loads(struct upload *it, lm_error *err)
 {
-    const uint64_t rows = SLOT_BYTES / tensor->info.row_bytes / WEIGHT_TILE * WEIGHT_TILE;
-    return rows < WEIGHT_TILE ? WEIGHT_TILE : rows > UINT32_MAX ? UINT32_MAX : (uint32_t)rows;
-}
-
-static bool cut_slices(struct upload *it, size_t n_tensors, lm_error *err)
-{
-    for (size_t i = 0; i < n_tensors; i++) {
-        const lm_upload_tensor *tensor = &it->tensors[i];
-        it->total_bytes += tensor->info.n_rows * tensor->info.row_bytes;
-        it->n_slices += (tensor->info.n_rows - 1) / rows_per_slice(tensor) + 1;
-    }
-    it->slices = calloc(it->n_slices ? it->n_slices : 1, sizeof *it->slices);
-    if (!it->slices)
-        return lm_fail(err, LM_NO_MEMORY, "out of memory for the list of slices");
-    size_t n = 0;
-    for (size_t i = 0; i < n_tensors; i++) {
-        const uint32_t step = rows_per_slice(&it->tensors[i]);
-        const uint32_t n_rows = it->tensors[i].info.n_rows;
-        for (uint32_t row = 0; row < n_rows; row += step)
-            it->slices[n++] = (struct slice){i, row, n_rows - row < step ? n_rows - row : step};
-    }
+    it->slices = calloc(it->n_slices + 1, sizeof *it->slices);
+    it->loads = calloc(it->n_loads + 1, sizeof *it->loads);
+    if (!it->slices || !it->loads)
+        return lm_fail(err, LM_NO_MEMORY, "out of memory for the list of what to load");
+    cut(it);
     return true;
 }
+
+// ---- the readers -------------------------------------------------------------------------------
 
 // A vector of 16-bit floats becomes f32 in place, from the end on.
 static void widen(void *data, lm_format format, uint32_t n)
@@ -105,122 +160,158 @@ static void widen(void *data, lm_format format, uint32_t n)
     }
 }
 
-static bool read_slice(struct upload *it, const struct slice *slice, void *to, lm_error *err)
+static bool read_load(const struct upload *it, const struct load *load, void *slot, lm_error *err)
 {
-    const lm_upload_tensor *tensor = &it->tensors[slice->tensor];
-    if (!lm_source_read(it->source, slice->tensor, slice->row, slice->n_rows, to, err))
-        return false;
-    if (tensor->is_vector)
-        widen(to, tensor->info.format, tensor->info.n_cols);
+    for (size_t i = load->first; i < load->first + load->n; i++) {
+        const struct slice *slice = &it->slices[i];
+        const lm_upload_tensor *tensor = &it->tensors[slice->tensor];
+        void *to = (char *)slot + slice->offset;
+        if (!lm_source_read(it->source, slice->tensor, slice->row, slice->n_rows, to, err))
+            return false;
+        if (tensor->is_vector)
+            widen(to, tensor->info.format, tensor->info.n_cols);
+    }
     return true;
 }
 
-// Takes slices in order until none is left. Slice i goes to slot i % SLOTS.
-static void *reader(void *argument)
+static struct slot *slot_of(struct upload *it, size_t load)
 {
-    struct upload *it = argument;
-    pthread_mutex_lock(&it->lock);
-    while (!it->stop && it->next < it->n_slices) {
+    return &it->slots[load % it->n_slots];
+}
+
+// Takes loads in order until none is left.
+static void read_loads(void *user)
+{
+    struct upload *it = user;
+    lm_lock_enter(&it->lock);
+    while (!it->stop && it->next < it->n_loads) {
         const size_t i = it->next++;
-        struct slot *slot = &it->slots[i % SLOTS];
+        struct slot *slot = slot_of(it, i);
         while (!it->stop && slot->state != SLOT_FREE)
-            pthread_cond_wait(&it->changed, &it->lock);
+            lm_lock_wait(&it->lock);
         if (it->stop)
             break;
         slot->state = SLOT_READING;
-        pthread_mutex_unlock(&it->lock);
+        lm_lock_leave(&it->lock);
         lm_error err = {0};
-        const bool ok = read_slice(it, &it->slices[i], lm_buffer_map(slot->buffer), &err);
-        pthread_mutex_lock(&it->lock);
+        const bool ok = read_load(it, &it->loads[i], lm_buffer_map(slot->buffer), &err);
+        lm_lock_enter(&it->lock);
         slot->state = SLOT_FULL;
-        if (!ok) {
+        if (!ok && !it->stop) {
             it->stop = true;
             it->mistake = err;
         }
-        pthread_cond_broadcast(&it->changed);
+        lm_lock_tell(&it->lock);
     }
-    pthread_mutex_unlock(&it->lock);
-    return NULL;
+    lm_lock_leave(&it->lock);
 }
 
-// Waits until the readers have filled the slot of slice i.
-static bool wait_full(struct upload *it, size_t i, lm_error *err)
+// ---- the calling thread ------------------------------------------------------------------------
+
+static bool is_full(struct upload *it, size_t load)
 {
-    pthread_mutex_lock(&it->lock);
-    while (!it->stop && it->slots[i % SLOTS].state != SLOT_FULL)
-        pthread_cond_wait(&it->changed, &it->lock);
+    lm_lock_enter(&it->lock);
+    const bool full = !it->stop && slot_of(it, load)->state == SLOT_FULL;
+    lm_lock_leave(&it->lock);
+    return full;
+}
+
+// Waits until the readers have filled the slot of a load.
+static bool wait_full(struct upload *it, size_t load, lm_error *err)
+{
+    lm_lock_enter(&it->lock);
+    while (!it->stop && slot_of(it, load)->state != SLOT_FULL)
+        lm_lock_wait(&it->lock);
     const bool ok = !it->stop;
     if (!ok && err)
         *err = it->mistake;
-    pthread_mutex_unlock(&it->lock);
+    lm_lock_leave(&it->lock);
     return ok;
+}
+
+static void set_state(struct upload *it, struct slot *slot, enum slot_state state)
+{
+    lm_lock_enter(&it->lock);
+    slot->state = state;
+    lm_lock_tell(&it->lock);
+    lm_lock_leave(&it->lock);
 }
 
 // Waits until the device has emptied a slot, and gives it back to the readers.
-static bool release(struct upload *it, struct slot *slot, lm_error *err)
+static bool release(struct upload *it, size_t load, lm_error *err)
 {
-    if (!slot->recording)
-        return true;
+    struct slot *slot = slot_of(it, load);
     const bool ok = lm_gpu_wait(it->gpu, slot->value, err);
     lm_recording_destroy(&slot->recording);
-    pthread_mutex_lock(&it->lock);
-    slot->state = SLOT_FREE;
-    pthread_cond_broadcast(&it->changed);
-    pthread_mutex_unlock(&it->lock);
+    set_state(it, slot, SLOT_FREE);
     return ok;
 }
 
-static bool submit(struct upload *it, const struct slice *slice, struct slot *slot, lm_error *err)
+static void record_slice(const struct upload *it, const struct slice *slice, struct slot *slot)
 {
     const lm_upload_tensor *tensor = &it->tensors[slice->tensor];
-    slot->recording = lm_recording_begin(it->gpu, "upload", err);
-    if (!slot->recording)
-        return false;
+    const uint64_t from = lm_buffer_address(slot->buffer) + slice->offset;
     if (tensor->is_vector)
         lm_op_copy(slot->recording, &(lm_copy){
-                                        .from = lm_buffer_address(slot->buffer),
+                                        .from = from,
                                         .to = tensor->matrix.address,
                                         .size_bytes = (uint64_t)tensor->info.n_cols * 4,
                                     });
     else
         lm_op_relayout(slot->recording, &(lm_relayout){
-                                            .from = lm_buffer_address(slot->buffer),
+                                            .from = from,
                                             .to = tensor->matrix,
                                             .row_begin = slice->row,
                                             .n_rows = slice->n_rows,
                                             .row_bytes = (uint32_t)tensor->info.row_bytes,
                                         });
+}
+
+static bool submit(struct upload *it, size_t load, lm_error *err)
+{
+    struct slot *slot = slot_of(it, load);
+    slot->recording = lm_recording_begin(it->gpu, "upload", err);
+    if (!slot->recording)
+        return false;
+    for (size_t i = 0; i < it->loads[load].n; i++)
+        record_slice(it, &it->slices[it->loads[load].first + i], slot);
     if (!lm_recording_end(slot->recording, err))
         return false;
     const lm_batch batch = {lm_recording_pieces(slot->recording), 1};
-    return lm_gpu_submit(it->gpu, &batch, 1, &slot->value, err);
+    if (!lm_gpu_submit(it->gpu, &batch, 1, &slot->value, err))
+        return false;
+    set_state(it, slot, SLOT_SUBMITTED);
+    return true;
 }
 
+// Keeps the device busy with whatever is there, and only else waits for the load that it was given
+// first, so that its slot goes back to the readers.
 static bool transfer(struct upload *it, bool (*progress)(void *, uint64_t, uint64_t), void *user,
                      lm_error *err)
 {
-    for (size_t i = 0; i < it->n_slices; i++) {
-        const struct slice *slice = &it->slices[i];
-        if (!wait_full(it, i, err) || !submit(it, slice, &it->slots[i % SLOTS], err))
+    size_t next = 0, oldest = 0;
+    uint64_t done_bytes = 0;
+    while (oldest < it->n_loads) {
+        if (next < it->n_loads && (oldest == next || is_full(it, next))) {
+            if (!wait_full(it, next, err) || !submit(it, next, err))
+                return false;
+            next++;
+            continue;
+        }
+        if (!release(it, oldest, err))
             return false;
-        // The slot after this one was submitted longest ago.
-        if (i + 1 >= SLOTS && !release(it, &it->slots[(i + 1) % SLOTS], err))
-            return false;
-        it->done_bytes += slice->n_rows * it->tensors[slice->tensor].info.row_bytes;
-        if (progress && !progress(user, it->done_bytes, it->total_bytes))
+        done_bytes += it->loads[oldest++].bytes;
+        if (progress && !progress(user, done_bytes, it->total_bytes))
             return lm_fail(err, LM_CANCELLED, "loading was cancelled");
     }
-    bool ok = true;
-    for (size_t i = 0; i < SLOTS; i++)
-        ok = release(it, &it->slots[(it->n_slices + i) % SLOTS], ok ? err : NULL) && ok;
-    return ok;
+    return true;
 }
 
-static bool create_slots(struct upload *it, size_t n_tensors, lm_error *err)
+static bool create_slots(struct upload *it, lm_error *err)
 {
-    const lm_buffer_params params = {"the staging ring", slot_bytes(it->tensors, n_tensors),
+    const lm_buffer_params params = {"the staging ring", it->slot_bytes + SLACK_BYTES,
                                      LM_MEMORY_SHARED};
-    for (size_t i = 0; i < SLOTS; i++) {
+    for (size_t i = 0; i < it->n_slots; i++) {
         it->slots[i].buffer = lm_buffer_create(it->gpu, &params, err);
         if (!it->slots[i].buffer)
             return false;
@@ -228,36 +319,44 @@ static bool create_slots(struct upload *it, size_t n_tensors, lm_error *err)
     return true;
 }
 
+// A reader less is no trouble.
+static bool start_readers(struct upload *it, lm_thread *readers[READERS], lm_error *err)
+{
+    size_t n = 0;
+    while (n < READERS && n < it->n_loads) {
+        readers[n] = lm_thread_start(read_loads, it, err);
+        if (!readers[n])
+            break;
+        n++;
+    }
+    return n > 0 || it->n_loads == 0;
+}
+
 bool lm_upload(lm_gpu *gpu, const lm_source *source, const lm_upload_tensor *tensors,
                size_t n_tensors, bool (*progress)(void *user, uint64_t done, uint64_t total),
                void *user, lm_error *err)
 {
-    struct upload it = {.gpu = gpu, .source = source, .tensors = tensors};
-    pthread_t readers[READERS];
-    size_t n_readers = 0;
-    pthread_mutex_init(&it.lock, NULL);
-    pthread_cond_init(&it.changed, NULL);
-    bool ok = cut_slices(&it, n_tensors, err) && create_slots(&it, n_tensors, err);
-    while (ok && n_readers < READERS && pthread_create(&readers[n_readers], NULL, reader, &it) == 0)
-        n_readers++;
-    if (ok && n_readers == 0)
-        ok = lm_fail(err, LM_NO_MEMORY, "cannot start a thread to read the model");
-    ok = ok && transfer(&it, progress, user, err);
+    struct upload it = plan(gpu, tensors, n_tensors);
+    lm_thread *readers[READERS] = {0};
+    it.source = source;
+    lm_lock_init(&it.lock);
+    const bool ok = list_loads(&it, err) && create_slots(&it, err) &&
+                    start_readers(&it, readers, err) && transfer(&it, progress, user, err);
 
-    pthread_mutex_lock(&it.lock);
+    lm_lock_enter(&it.lock);
     it.stop = true;
-    pthread_cond_broadcast(&it.changed);
-    pthread_mutex_unlock(&it.lock);
-    for (size_t i = 0; i < n_readers; i++)
-        pthread_join(readers[i], NULL);
-    for (size_t i = 0; i < SLOTS; i++) {
+    lm_lock_tell(&it.lock);
+    lm_lock_leave(&it.lock);
+    for (size_t i = 0; i < READERS; i++)
+        lm_thread_join(&readers[i]);
+    for (size_t i = 0; i < it.n_slots; i++) {
         if (it.slots[i].recording && it.slots[i].value > 0)
             lm_gpu_wait(gpu, it.slots[i].value, NULL);
         lm_recording_destroy(&it.slots[i].recording);
         lm_buffer_destroy(&it.slots[i].buffer);
     }
-    pthread_cond_destroy(&it.changed);
-    pthread_mutex_destroy(&it.lock);
+    lm_lock_finish(&it.lock);
     free(it.slices);
+    free(it.loads);
     return ok;
 }

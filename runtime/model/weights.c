@@ -106,12 +106,17 @@ bool lm_weights_cost(lm_weights *it, uint64_t *cost, uint64_t *staging, lm_error
            lm_upload_cost(it->gpu, it->tensors, it->n_tensors, staging, err);
 }
 
-bool lm_weights_load(lm_weights *it, lm_weights_progress progress, void *user, lm_error *err)
+bool lm_weights_allocate(lm_weights *it, lm_error *err)
 {
     if (!lm_arena_allocate(it->arena, err))
         return false;
     for (size_t i = 0; i < it->n_tensors; i++)
         it->tensors[i].matrix.address = lm_arena_address(it->arena, it->tensors[i].place);
+    return true;
+}
+
+bool lm_weights_load(lm_weights *it, lm_weights_progress progress, void *user, lm_error *err)
+{
     return lm_upload(it->gpu, it->source, it->tensors, it->n_tensors, progress, user, err);
 }
 

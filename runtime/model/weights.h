@@ -23,7 +23,10 @@ void lm_weights_destroy(lm_weights **weights);
 // Bytes of device memory of the weights, exactly; and of the staging ring while loading.
 bool lm_weights_cost(lm_weights *weights, uint64_t *cost, uint64_t *staging, lm_error *err);
 
-// Takes the memory, reads and lays out. Fails with LM_NO_MEMORY, LM_BAD_FILE, LM_CANCELLED or
+// Takes the memory: from now on the weights have addresses.
+bool lm_weights_allocate(lm_weights *weights, lm_error *err);
+
+// Reads and lays out. Fails with LM_NO_MEMORY, LM_BAD_FILE, LM_CANCELLED or
 // LM_DEVICE_LOST; the weights can then only be destroyed.
 bool lm_weights_load(lm_weights *weights, lm_weights_progress progress, void *user, lm_error *err);
 

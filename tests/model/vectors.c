@@ -104,6 +104,7 @@ static void check_format(lm_gpu *gpu, const lm_config *config, lm_format format)
     model_must(source != NULL, &err);
     lm_weights *weights = lm_weights_create(gpu, source, &err);
     model_must(weights != NULL, &err);
+    model_must(lm_weights_allocate(weights, &err), &err);
     model_must(lm_weights_load(weights, NULL, NULL, &err), &err);
     const uint32_t kv = config->n_head_kv * config->head_dim;
     check_vector(gpu, lm_weights_norm(weights, LM_TENSOR_OUTPUT_NORM, 0), LM_TENSOR_OUTPUT_NORM,

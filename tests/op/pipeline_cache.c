@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "gpu/memory.h"
 #include "ops/ops.h"
 #include "support/device.h"
 #include "support/scratch.h"
@@ -198,6 +199,56 @@ static void two_writers(void **state)
     scratch_remove(&where);
 }
 
+// Copies 16 words on the device; the error of recording it in *err.
+static bool copy_some(lm_gpu *gpu, lm_error *err)
+{
+    const lm_buffer_params params = {"words", 128, LM_MEMORY_SHARED};
+    lm_buffer *words = lm_buffer_create(gpu, &params, err);
+    assert_non_null(words);
+    memset(lm_buffer_map(words), 0x5a, 64);
+    memset((char *)lm_buffer_map(words) + 64, 0, 64);
+    const uint64_t from = lm_buffer_address(words);
+    lm_recording *rec = lm_recording_begin(gpu, "words", err);
+    assert_non_null(rec);
+    lm_op_copy(rec, &(lm_copy){.from = from, .to = from + 64, .size_bytes = 64});
+    const bool ok = lm_recording_end(rec, err) && lm_recording_run(rec, err);
+    if (ok)
+        assert_memory_equal(lm_buffer_map(words), (char *)lm_buffer_map(words) + 64, 64);
+    lm_recording_destroy(&rec);
+    lm_buffer_destroy(&words);
+    return ok;
+}
+
+// What other threads compile is judged, and fails, in the order in which it is asked for.
+static void compiled_ahead(void **state)
+{
+    (void)state;
+    lm_error err = {0};
+    const lm_gpu_params params = test_gpu_params();
+    lm_gpu *gpu = test_gpu_open(&params);
+    const uint64_t n_calls = lm_gpu_n_calls(gpu);
+    lm_recording *list = lm_recording_begin_list(gpu, "copies", &err);
+    assert_non_null(list);
+    for (int i = 0; i < 3; i++) // one pipeline
+        lm_op_copy(list, &(lm_copy){.size_bytes = 64});
+    assert_int_equal(lm_recording_n_ops(list), 3);
+    assert_int_equal(lm_recording_n_pieces(list), 0);
+    assert_true(lm_recording_end(list, &err));
+    lm_recording_prepare(list);
+    lm_recording_prepare(list);
+    assert_int_equal(lm_gpu_n_calls(gpu), n_calls);
+    lm_recording_destroy(&list);
+
+    lm_fault fault;
+    assert_true(lm_fault_parse(&fault, "failed@vkCreateComputePipelines:1", &err));
+    lm_gpu_inject_fault(gpu, &fault);
+    assert_false(copy_some(gpu, &err));
+    assert_int_equal(err.status, LM_UNSUPPORTED);
+    assert_non_null(strstr(err.message, "compiling shader copy"));
+    assert_true(copy_some(gpu, &err));
+    lm_gpu_close(&gpu);
+}
+
 int main(void)
 {
     const char *absent = lm_test_require_device();
@@ -209,6 +260,7 @@ int main(void)
         cmocka_unit_test(damaged_files_are_made_anew),
         cmocka_unit_test(a_folder_that_cannot_be_written_is_a_warning),
         cmocka_unit_test(no_folder_no_cache),
+        cmocka_unit_test(compiled_ahead),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 #include "support/plant.h"
 
+#include "base/thread.h"
 #include "gpu/gpu_internal.h"
 #include "support/spirv_fault.h"
 
@@ -34,6 +35,7 @@ static struct {
     size_t n_known;
     bool is_planted, only_unpack;
     lm_module module;
+    lm_lock lock; // over what is known: pipelines are made in several threads
 } plant;
 
 static VkShaderModule make_faulty(lm_module module, size_t store)
@@ -85,8 +87,10 @@ static VkResult create_pipelines(VkDevice device, VkPipelineCache cache, uint32_
 {
     const VkResult result =
         plant.vk.vkCreateComputePipelines(device, cache, n, infos, callbacks, pipelines);
+    lm_lock_enter(&plant.lock);
     if (result == VK_SUCCESS)
         remember(infos, *pipelines);
+    lm_lock_leave(&plant.lock);
     return result;
 }
 
@@ -109,12 +113,14 @@ static VkPipeline twin_of(struct known *known)
 static void bind(VkCommandBuffer commands, VkPipelineBindPoint point, VkPipeline pipeline)
 {
     enum { HALF_BY_INTEGER = 2 }; // the constant, see interface/interface.h
+    lm_lock_enter(&plant.lock);
     for (size_t i = 0; i < plant.n_known && plant.is_planted; i++) {
         struct known *known = &plant.known[i];
         if (known->pipeline == pipeline && known->module == plant.module &&
             !(plant.only_unpack && known->values[HALF_BY_INTEGER]))
             pipeline = twin_of(known);
     }
+    lm_lock_leave(&plant.lock);
     plant.vk.vkCmdBindPipeline(commands, point, pipeline);
 }
 
@@ -123,6 +129,7 @@ static void bind(VkCommandBuffer commands, VkPipelineBindPoint point, VkPipeline
 void plant_begin(lm_gpu *gpu)
 {
     memset(&plant, 0, sizeof plant);
+    lm_lock_init(&plant.lock);
     plant.gpu = gpu;
     plant.vk = gpu->vk;
     gpu->vk.vkCreateShaderModule = create_module;
@@ -155,4 +162,5 @@ void plant_end(void)
 {
     plant_nothing();
     plant.gpu->vk = plant.vk;
+    lm_lock_finish(&plant.lock);
 }
