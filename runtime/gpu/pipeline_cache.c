@@ -1,16 +1,13 @@
 #include "gpu/pipeline_cache.h"
 
-#include "base/file.h"
 #include "base/hash.h"
-#include "base/output.h"
+#include "base/stamped_file.h"
 #include "gpu/gpu_internal.h"
 #include "modules.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define MAGIC     "lmpipes1"
 #define MAX_BYTES ((size_t)256 << 20)
@@ -40,44 +37,28 @@ lm_pipeline_header lm_pipeline_header_of(const lm_gpu *gpu)
     return header;
 }
 
+_Static_assert(sizeof(lm_pipeline_header) ==
+                   offsetof(lm_pipeline_header, size) + sizeof(lm_stamped_seal),
+               "a header is a stamp and its seal");
+
+static lm_stamp stamp_of(const lm_pipeline_header *header)
+{
+    return (lm_stamp){header, offsetof(lm_pipeline_header, size), 1};
+}
+
 void lm_pipeline_header_seal(lm_pipeline_header *header, const void *data, size_t size)
 {
-    header->size = size;
-    header->data_hash = lm_hash(LM_HASH_START, data, size);
+    const lm_stamp stamp = stamp_of(header);
+    const lm_stamped_seal seal = lm_stamped_seal_of(&stamp, data, size);
+    header->size = seal.n_units;
+    header->data_hash = seal.hash;
 }
 
 bool lm_pipeline_file_is_good(const lm_pipeline_header *device, const void *file, size_t file_size,
                               const void **data, size_t *size)
 {
-    if (file_size < sizeof *device)
-        return false;
-    lm_pipeline_header expected = *device;
-    *data = (const char *)file + sizeof expected;
-    *size = file_size - sizeof expected;
-    lm_pipeline_header_seal(&expected, *data, *size);
-    return memcmp(file, &expected, sizeof expected) == 0;
-}
-
-static char *make_path(const lm_gpu *gpu, const char *dir)
-{
-    const lm_pipeline_header header = lm_pipeline_header_of(gpu);
-    const uint64_t key = lm_hash(LM_HASH_START, &header, offsetof(lm_pipeline_header, size));
-    const size_t room = strlen(dir) + 64;
-    char *path = malloc(room);
-    if (path)
-        snprintf(path, room, "%s/pipelines-%016" PRIx64, dir, key);
-    return path;
-}
-
-// The driver's bytes of a good file into *data (within *file, which the caller frees).
-static bool read_file(const lm_gpu *gpu, const char *path, char **file, const void **data,
-                      size_t *size)
-{
-    size_t file_size = 0;
-    if (access(path, F_OK) != 0 || !lm_file_read_all(path, -1, MAX_BYTES, file, &file_size, NULL))
-        return false;
-    const lm_pipeline_header device = lm_pipeline_header_of(gpu);
-    return lm_pipeline_file_is_good(&device, *file, file_size, data, size);
+    const lm_stamp stamp = stamp_of(device);
+    return lm_stamped_is_good(&stamp, file, file_size, data, size);
 }
 
 bool lm_pipeline_cache_open(lm_gpu *gpu, const char *dir, VkPipelineCache *cache, char **path,
@@ -88,15 +69,17 @@ bool lm_pipeline_cache_open(lm_gpu *gpu, const char *dir, VkPipelineCache *cache
     size_t size = 0;
     *path = NULL;
     if (dir) {
-        *path = make_path(gpu, dir);
+        const lm_pipeline_header header = lm_pipeline_header_of(gpu);
+        const lm_stamp stamp = stamp_of(&header);
+        *path = lm_stamped_path(dir, "pipelines", &stamp);
         if (!*path)
             return lm_fail(err, LM_NO_MEMORY, "out of memory for the pipeline cache");
-        if (!read_file(gpu, *path, &file, &data, &size)) {
-            if (file)
-                snprintf(gpu->warning, sizeof gpu->warning,
-                         "the pipeline cache %.160s is damaged and will be made anew", *path);
+        const lm_stamped found = lm_stamped_read(*path, &stamp, MAX_BYTES, &file, &data, &size);
+        if (found == LM_STAMPED_DAMAGED || found == LM_STAMPED_OTHER) // whose name this is not
+            snprintf(gpu->warning, sizeof gpu->warning,
+                     "the pipeline cache %.160s is damaged and will be made anew", *path);
+        if (found != LM_STAMPED_GOOD)
             size = 0;
-        }
     }
     const VkPipelineCacheCreateInfo info = {
         .sType = VK_STRUCTURE_TYPE_PIPELINE_CACHE_CREATE_INFO,
@@ -108,15 +91,6 @@ bool lm_pipeline_cache_open(lm_gpu *gpu, const char *dir, VkPipelineCache *cache
     return lm_gpu_check(gpu, result, "vkCreatePipelineCache", err);
 }
 
-static bool write_file(const char *path, const void *bytes, size_t size, lm_error *err)
-{
-    lm_output *output = lm_output_create(path, err);
-    const bool ok =
-        output && lm_output_write(output, bytes, size, err) && lm_output_commit(&output, err);
-    lm_output_discard(&output);
-    return ok;
-}
-
 void lm_pipeline_cache_save(lm_gpu *gpu, VkPipelineCache cache, const char *path)
 {
     if (!path || !cache)
@@ -125,18 +99,16 @@ void lm_pipeline_cache_save(lm_gpu *gpu, VkPipelineCache cache, const char *path
     if (gpu->vk.vkGetPipelineCacheData(gpu->handle, cache, &size, NULL) != VK_SUCCESS ||
         size == 0 || size > MAX_BYTES)
         return;
-    char *bytes = malloc(sizeof(lm_pipeline_header) + size);
-    if (!bytes)
+    char *data = malloc(size);
+    if (!data)
         return;
-    char *data = bytes + sizeof(lm_pipeline_header);
     if (gpu->vk.vkGetPipelineCacheData(gpu->handle, cache, &size, data) == VK_SUCCESS) {
-        lm_pipeline_header header = lm_pipeline_header_of(gpu);
-        lm_pipeline_header_seal(&header, data, size);
-        memcpy(bytes, &header, sizeof header);
+        const lm_pipeline_header header = lm_pipeline_header_of(gpu);
+        const lm_stamp stamp = stamp_of(&header);
         lm_error err;
-        if (!write_file(path, bytes, sizeof header + size, &err))
+        if (!lm_stamped_write(path, &stamp, data, size, &err))
             snprintf(gpu->warning, sizeof gpu->warning, "compiled pipelines are not kept: %.200s",
                      err.message);
     }
-    free(bytes);
+    free(data);
 }

@@ -1,12 +1,9 @@
 #include "selftest/record.h"
 
-#include "base/file.h"
 #include "base/hash.h"
-#include "base/output.h"
-#include "gpu/pipeline_cache.h"
+#include "base/stamped_file.h"
+#include "gpu/device_stamp.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,24 +18,14 @@ struct lm_record {
     bool is_changed, is_cleared;
 };
 
+_Static_assert(sizeof(lm_device_stamp) == offsetof(lm_record_header, n_entries),
+               "a header begins with a stamp");
+
 lm_record_header lm_record_header_of(const lm_gpu *gpu)
 {
-    const lm_adapter *adapter = lm_gpu_adapter(gpu);
-    const lm_limits *limits = lm_gpu_limits(gpu);
-    lm_record_header header;
-    memset(&header, 0, sizeof header);
-    memcpy(header.magic, MAGIC, sizeof header.magic);
-    memcpy(header.device_uuid, adapter->uuid, VK_UUID_SIZE);
-    memcpy(header.driver_uuid, adapter->driver_uuid, VK_UUID_SIZE);
-    header.vendor = adapter->properties.vendorID;
-    header.device = adapter->properties.deviceID;
-    header.driver_version = adapter->properties.driverVersion;
-    header.vulkan_version = adapter->properties.apiVersion;
-    const uint64_t numbers[] = {limits->block_bytes,  limits->group_invocations,
-                                limits->group_count,  limits->group_subgroups,
-                                limits->shared_bytes, limits->subgroup_size};
-    header.limits_hash = lm_hash(LM_HASH_START, numbers, sizeof numbers);
-    header.modules_hash = lm_pipeline_cache_modules_hash();
+    const lm_device_stamp stamp = lm_device_stamp_of(gpu, MAGIC);
+    lm_record_header header = {.n_entries = 0};
+    memcpy(&header, &stamp, sizeof stamp);
     return header;
 }
 
@@ -48,28 +35,39 @@ static bool is_sound(const lm_record_entry *entry)
            memchr(entry->op, 0, sizeof entry->op) && memchr(entry->text, 0, sizeof entry->text);
 }
 
+_Static_assert(sizeof(lm_record_header) ==
+                   offsetof(lm_record_header, n_entries) + sizeof(lm_stamped_seal),
+               "a header is a stamp and its seal");
+
+static lm_stamp stamp_of(const lm_record_header *header)
+{
+    return (lm_stamp){header, offsetof(lm_record_header, n_entries), sizeof(lm_record_entry)};
+}
+
 void lm_record_header_seal(lm_record_header *header, const void *entries, size_t n)
 {
-    header->n_entries = n;
-    header->entries_hash = lm_hash(LM_HASH_START, entries, n * sizeof(lm_record_entry));
+    const lm_stamp stamp = stamp_of(header);
+    const lm_stamped_seal seal = lm_stamped_seal_of(&stamp, entries, n);
+    header->n_entries = seal.n_units;
+    header->entries_hash = seal.hash;
+}
+
+static bool are_sound(const void *entries, size_t n)
+{
+    bool good = n <= MAX_ENTRIES;
+    for (size_t i = 0; good && i < n; i++) {
+        lm_record_entry entry;
+        memcpy(&entry, (const char *)entries + i * sizeof entry, sizeof entry);
+        good = is_sound(&entry);
+    }
+    return good;
 }
 
 bool lm_record_file_is_good(const lm_record_header *device, const void *file, size_t size,
                             const void **entries, size_t *n)
 {
-    if (size < sizeof *device || (size - sizeof *device) % sizeof(lm_record_entry) != 0)
-        return false;
-    lm_record_header expected = *device;
-    *entries = (const char *)file + sizeof expected;
-    *n = (size - sizeof expected) / sizeof(lm_record_entry);
-    lm_record_header_seal(&expected, *entries, *n);
-    bool good = *n <= MAX_ENTRIES && memcmp(file, &expected, sizeof expected) == 0;
-    for (size_t i = 0; good && i < *n; i++) {
-        lm_record_entry entry;
-        memcpy(&entry, (const char *)*entries + i * sizeof entry, sizeof entry);
-        good = is_sound(&entry);
-    }
-    return good;
+    const lm_stamp stamp = stamp_of(device);
+    return lm_stamped_is_good(&stamp, file, size, entries, n) && are_sound(*entries, *n);
 }
 
 // What a file says is shown on terminals.
@@ -95,15 +93,16 @@ lm_record_entry lm_record_entry_in(const void *entries, size_t i)
 static void read_file(lm_record *it)
 {
     char *file = NULL;
-    size_t size = 0;
-    if (!it->path || !lm_file_exists(it->path) ||
-        !lm_file_read_all(it->path, -1,
-                          sizeof(lm_record_header) + MAX_ENTRIES * sizeof(lm_record_entry), &file,
-                          &size, NULL))
-        return;
     const void *entries;
-    size_t n;
-    const bool good = lm_record_file_is_good(&it->header, file, size, &entries, &n);
+    size_t n = 0;
+    if (!it->path)
+        return;
+    const lm_stamp stamp = stamp_of(&it->header);
+    const bool good =
+        lm_stamped_read(it->path, &stamp,
+                        sizeof(lm_record_header) + MAX_ENTRIES * sizeof(lm_record_entry), &file,
+                        &entries, &n) == LM_STAMPED_GOOD &&
+        are_sound(entries, n);
     for (size_t i = 0; good && i < n; i++) {
         const lm_record_entry entry = lm_record_entry_in(entries, i);
         if (!lm_record_find(it, (lm_record_kind)entry.kind, entry.key))
@@ -119,15 +118,10 @@ lm_record *lm_record_open(const lm_gpu *gpu, const char *dir, lm_error *err)
         goto fail;
     it->header = lm_record_header_of(gpu);
     it->entries = calloc(MAX_ENTRIES, sizeof *it->entries);
-    const size_t room = dir ? strlen(dir) + 64 : 0;
-    it->path = dir ? malloc(room) : NULL;
+    const lm_stamp stamp = stamp_of(&it->header);
+    it->path = dir ? lm_stamped_path(dir, "selftest", &stamp) : NULL;
     if (!it->entries || (dir && !it->path))
         goto fail;
-    if (dir) {
-        const uint64_t key =
-            lm_hash(LM_HASH_START, &it->header, offsetof(lm_record_header, n_entries));
-        snprintf(it->path, room, "%s/selftest-%016" PRIx64, dir, key);
-    }
     read_file(it);
     it->is_changed = false;
     return it;
@@ -191,12 +185,7 @@ void lm_record_save(lm_record *it)
         return;
     if (!it->is_cleared)
         read_file(it);
-    const size_t bytes = it->n_entries * sizeof *it->entries;
-    lm_record_header header = it->header;
-    lm_record_header_seal(&header, it->entries, it->n_entries);
-    lm_output *output = lm_output_create(it->path, NULL);
-    if (output && lm_output_write(output, &header, sizeof header, NULL) &&
-        lm_output_write(output, it->entries, bytes, NULL) && lm_output_commit(&output, NULL))
+    const lm_stamp stamp = stamp_of(&it->header);
+    if (lm_stamped_write(it->path, &stamp, it->entries, it->n_entries, NULL))
         it->is_changed = false;
-    lm_output_discard(&output);
 }
