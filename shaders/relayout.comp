@@ -18,14 +18,35 @@ uint load4(uint byte)
     return low >> 16 | args.from.at[byte / 4 + 1] << 16;
 }
 
+// 16 bytes likewise. Reads the word behind them in any case: a branch costs more.
+uvec4 load16(uint byte)
+{
+    const uint w = byte / 4, shift = (byte & 2u) * 8u;
+    const uvec4 low = uvec4(args.from.at[w], args.from.at[w + 1], args.from.at[w + 2],
+                            args.from.at[w + 3]);
+    const uvec4 high = uvec4(low.yzw, args.from.at[w + 4]);
+    return low >> shift | high << (31u - shift) << 1;
+}
+
+// value / by and what is left over, for values below 2^22: a device without whole-number division
+// computes it bit by bit, or, where lanes are a processor's, lane by lane.
+uint divide(uint value, uint by, out uint left)
+{
+    uint result = uint(float(value) / float(by)); // off by one at most
+    result -= uint(result * by > value);
+    left = value - result * by;
+    const uint more = uint(left >= by);
+    left -= more * by;
+    return result + more;
+}
+
 // Each family of files defines, for the row that starts at byte `row`,
 //   uvec4 file_chunk(row, chunk)      a chunk of quants
 //   uint file_head(row, head, word)   a word of a head
 #if !WEIGHT_HEAD_WORDS
 uvec4 file_chunk(uint row, uint chunk)
 {
-    const uint at = row + chunk * 16;
-    return uvec4(load4(at), load4(at + 4), load4(at + 8), load4(at + 12));
+    return load16(row + chunk * 16);
 }
 #elif WEIGHT_HEAD_GROUPS == 1
 #include "lib/file_blocks32.glsl"
@@ -43,8 +64,9 @@ void main()
     const uint first_tile = args.row_begin / WEIGHT_TILE;
 
     if (thread < n_chunk_threads) {
-        const uint row = thread / (WEIGHT_TILE * chunks) * WEIGHT_TILE + thread % WEIGHT_TILE;
-        const uint chunk = thread / WEIGHT_TILE % chunks;
+        uint chunk;
+        const uint tile = divide(thread / WEIGHT_TILE, chunks, chunk);
+        const uint row = tile * WEIGHT_TILE + thread % WEIGHT_TILE;
         uvec4 q = uvec4(0);
         if (row < args.n_rows_here)
             q = file_chunk(row * args.row_bytes, chunk);
@@ -56,8 +78,9 @@ void main()
     const uint entry = thread - n_chunk_threads;
     if (entry >= n_tiles * WEIGHT_TILE * words)
         return;
-    const uint row = entry / (WEIGHT_TILE * words) * WEIGHT_TILE + entry % WEIGHT_TILE;
-    const uint word = entry / WEIGHT_TILE % words;
+    uint word;
+    const uint tile = divide(entry / WEIGHT_TILE, words, word);
+    const uint row = tile * WEIGHT_TILE + entry % WEIGHT_TILE;
     args.heads.at[first_tile * WEIGHT_TILE * words + entry] =
         row < args.n_rows_here
             ? file_head(row * args.row_bytes, word / WEIGHT_HEAD_WORDS, word % WEIGHT_HEAD_WORDS)

@@ -18,7 +18,7 @@ uvec4 file_chunk(uint row, uint chunk)
 {
     const uint at =
         row + chunk / WEIGHT_CHUNKS * BLOCK_BYTES + QUANTS_AT + chunk % WEIGHT_CHUNKS * 16;
-    const uvec4 q = uvec4(load4(at), load4(at + 4), load4(at + 8), load4(at + 12));
+    const uvec4 q = load16(at);
 #if defined(WEIGHT_Q4_0)
     return q ^ 0x88888888u; // centred
 #else
