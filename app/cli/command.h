@@ -24,6 +24,7 @@ cli_exit cli_infill(const cli_options *options);
 cli_exit cli_tokenize(const cli_options *options);
 cli_exit cli_devices(const cli_options *options);
 cli_exit cli_doctor(const cli_options *options);
+cli_exit cli_tune(const cli_options *options);
 cli_exit cli_quirks(const cli_options *options);
 cli_exit cli_info(const cli_options *options);
 cli_exit cli_perplexity(const cli_options *options);

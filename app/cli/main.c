@@ -80,6 +80,17 @@ static const cli_command commands[] = {
      "yet;\n"
      "with LM_SELF_TEST=off in the environment nothing is checked and nothing refused.\n",
      "  lemnos doctor model.gguf\n", 0, 1, cli_doctor},
+    {"tune", CLI_TUNE, "[OPTIONS] [FILE]", "measure what is fastest on the device",
+     "Measures the variants of ops at the sizes and in the formats of the model FILE, or of the "
+     "one\n"
+     "that comes with Lemnos, and keeps the fastest for this device, driver and version of Lemnos: "
+     "all\n"
+     "commands use them from then on. A variant counts only if it gives the same results up to "
+     "the\n"
+     "order of sums, so the last bits of logits may differ afterwards. Let nothing else run "
+     "meanwhile.\n"
+     "With LM_TUNING=off in the environment a command takes what is built in.\n",
+     "  lemnos tune model.gguf\n", 0, 1, cli_tune},
     {"quirks", CLI_QUIRKS, "[OPTIONS]", "list what is known to be wrong with some drivers",
      "Prints the entries of the quirk tables in force, the later the stronger: of the one that "
      "comes\n"
@@ -169,6 +180,7 @@ static cli_exit help(void)
              "  LM_SAFE=1       --safe for every command that takes it\n"
              "  LM_QUIRKS       one more quirk table, or none: no table at all\n"
              "  LM_SELF_TEST    off: devices are not checked\n"
+             "  LM_TUNING       off: what tune has measured is not used\n"
              "  XDG_STATE_HOME  the history of chat is kept in its folder lemnos\n");
     return finish_output(ok, &err);
 }

@@ -48,7 +48,7 @@ struct option {
 
 #define AT(field)  offsetof(cli_options, field)
 #define GENERATE   (CLI_RUN | CLI_COMPLETE | CLI_CHAT | CLI_INFILL)
-#define ON_DEVICE  (GENERATE | CLI_INFO | CLI_PERPLEXITY | CLI_DOCTOR)
+#define ON_DEVICE  (GENERATE | CLI_INFO | CLI_PERPLEXITY | CLI_DOCTOR | CLI_TUNE)
 #define WITH_MODEL (ON_DEVICE | CLI_TOKENIZE)
 #define EVERY      (WITH_MODEL | CLI_DEVICES | CLI_SYNTH | CLI_QUANTIZE | CLI_QUIRKS | CLI_BENCH)
 
@@ -162,6 +162,8 @@ static const struct option table[] = {
     {0, "special", NULL, "spellings of special tokens become those tokens", FLAG, AT(special), 0, 0,
      CLI_TOKENIZE},
     {0, "no-bos", NULL, "do not begin with the BOS token", FLAG, AT(no_bos), 0, 0, CLI_TOKENIZE},
+    {0, "variants", "N", "try at most N variants of each op and shape (default: all)", NUMBER,
+     AT(n_variants), 1, 1000, CLI_TUNE},
     {0, "json", NULL, "print JSON instead of text", FLAG, AT(json), 0, 0,
      CLI_BENCH | WITH_MODEL | CLI_DEVICES | CLI_QUIRKS},
     {'v', "verbose", NULL, "also print the device, the plan and more figures", FLAG, AT(verbose), 0,

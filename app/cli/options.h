@@ -28,6 +28,7 @@ enum {
     CLI_QUIRKS = 1024,
     CLI_DOCTOR = 2048,
     CLI_BENCH = 4096,
+    CLI_TUNE = 8192,
 };
 
 typedef struct cli_options {
@@ -51,6 +52,7 @@ typedef struct cli_options {
     uint32_t stride;         // --stride; 0: not given
     uint32_t n_chunks;       // --chunks; 0: not given
     uint32_t check_steps;    // --check-steps; 0: not given
+    uint32_t n_variants;     // --variants; 0: not given
     const char *kl_save;     // --kl-save
     const char *kl_base;     // --kl-base
     const char *prompts;     // -p of bench, a list as the next two

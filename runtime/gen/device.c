@@ -138,10 +138,10 @@ bool lm_devices_list(lm_device_info **infos, size_t *n_infos, lm_error *err)
     return *infos || lm_fail(err, LM_NO_MEMORY, "out of memory listing %zu devices", n);
 }
 
-// Six variables for tests and for finding faults, see docs/architecture.md: LM_LIMITS lowers
+// Seven variables for tests and for finding faults, see docs/architecture.md: LM_LIMITS lowers
 // limits, LM_BARRIERS=all puts a barrier before every op, LM_GAPS=1 gives every tensor a buffer of
 // its own, LM_TIMESTAMPS=1 measures every op, LM_OFF switches optional paths off, LM_SAFE=1 all of
-// them.
+// them, LM_TUNING=off leaves the tuning table alone.
 lm_device *lm_device_open(const lm_device_params *params, lm_error *err)
 {
     lm_device *device = calloc(1, sizeof *device);
@@ -162,6 +162,7 @@ lm_device *lm_device_open(const lm_device_params *params, lm_error *err)
         .lowered_limits = getenv("LM_LIMITS"),
         .off = getenv("LM_OFF"),
         .safe = params->safe || is_set("LM_SAFE", "1"),
+        .no_tuning = is_set("LM_TUNING", "off"),
         .quirks = quirks,
         .fault = params->fault,
     };

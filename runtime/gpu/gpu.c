@@ -1,7 +1,9 @@
 #include "gpu/gpu_internal.h"
 
 #include "gpu/pipelines.h"
+#include "gpu/tuning.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,6 +106,29 @@ static bool create_objects(lm_gpu *gpu, lm_error *err)
                         "vkCreatePipelineLayout", err);
 }
 
+// The table of this device, if `lemnos tune` has made one that holds.
+static bool open_tuning(lm_gpu *gpu, const char *dir, lm_error *err)
+{
+    gpu->tuning = lm_tuning_create(err);
+    if (!gpu->tuning || !dir)
+        return gpu->tuning != NULL;
+    const lm_device_stamp stamp = lm_tuning_stamp_of(gpu);
+    char *path = lm_tuning_path(dir, &stamp);
+    if (!path)
+        return lm_fail(err, LM_NO_MEMORY, "out of memory for the tuning table");
+    const lm_tuning_found found = lm_tuning_load(gpu->tuning, path, &stamp);
+    if (found == LM_TUNING_DAMAGED)
+        snprintf(gpu->warning, sizeof gpu->warning,
+                 "the tuning table %.120s is damaged and not used: run lemnos tune again", path);
+    if (found == LM_TUNING_OTHER)
+        snprintf(gpu->warning, sizeof gpu->warning,
+                 "the tuning table %.120s was measured with another driver or version of lemnos "
+                 "and is not used: run lemnos tune again",
+                 path);
+    free(path);
+    return true;
+}
+
 lm_gpu *lm_gpu_open(const lm_gpu_params *params, lm_error *err)
 {
     lm_gpu *gpu = calloc(1, sizeof *gpu);
@@ -134,7 +159,9 @@ lm_gpu *lm_gpu_open(const lm_gpu_params *params, lm_error *err)
         goto fail;
     const bool keep = lm_features_on(features, LM_FEATURE_STORED_PIPELINES);
     gpu->pipelines = lm_pipelines_create(gpu, keep ? params->cache_dir : NULL, err);
-    if (!gpu->pipelines || !lm_gpu_probe_half(gpu, err))
+    const bool tuned = !params->safe && !params->no_tuning;
+    if (!gpu->pipelines || !open_tuning(gpu, tuned ? params->cache_dir : NULL, err) ||
+        !lm_gpu_probe_half(gpu, err))
         goto fail;
     return gpu;
 fail:
@@ -148,6 +175,7 @@ void lm_gpu_close(lm_gpu **gpu)
     lm_gpu *it = *gpu;
     if (!it)
         return;
+    lm_tuning_destroy(&it->tuning);
     if (!lm_gpu_is_idle(it)) {
         lm_pipelines_destroy(&it->pipelines);
         free(it);
@@ -204,6 +232,11 @@ const char *lm_gpu_warning(const lm_gpu *gpu)
 void lm_gpu_save_cache(lm_gpu *gpu)
 {
     lm_pipelines_save(gpu->pipelines);
+}
+
+lm_tuning *lm_gpu_tuning(const lm_gpu *gpu)
+{
+    return gpu->tuning;
 }
 
 uint64_t lm_gpu_memory_used(const lm_gpu *gpu)

@@ -19,14 +19,15 @@ typedef struct lm_gpu lm_gpu;
 
 typedef struct lm_gpu_params {
     const char *device;    // UUID or part of a name; NULL: the best
-    const char *cache_dir; // for compiled pipelines; NULL: none
+    const char *cache_dir; // for compiled pipelines and the tuning table; NULL: none
     bool validation;
     bool serial_barriers;  // a barrier before every op, to prove that hazards are complete
     bool separate_tensors; // a buffer for every tensor, so that overruns are seen by validation
     bool timestamps;       // measure every op
     const char *lowered_limits;
     const char *off; // optional paths not to take, see lm_features_turn_list_off(); NULL: none
-    bool safe;       // none of the optional paths
+    bool safe;       // none of the optional paths, and no tuning table
+    bool no_tuning;  // no tuning table
     const lm_quirks *quirks; // borrowed while the device is opened; NULL: none
     const char *fault;       // one to inject, see fault.h; NULL: none
 } lm_gpu_params;

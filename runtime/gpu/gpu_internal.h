@@ -6,6 +6,7 @@
 #include "gpu/gpu.h"
 
 struct lm_pipelines;
+struct lm_tuning;
 
 struct lm_gpu {
     lm_instance *instance; // owned
@@ -18,6 +19,7 @@ struct lm_gpu {
     uint64_t submitted; // the timeline's value when all that was submitted is finished
     VkPipelineLayout layout;
     struct lm_pipelines *pipelines; // owned
+    struct lm_tuning *tuning;       // owned
     uint64_t memory_used;
     uint64_t heap_used[VK_MAX_MEMORY_HEAPS], heap_peak[VK_MAX_MEMORY_HEAPS];
     uint64_t n_submits;

@@ -1,29 +1,28 @@
 #include "ops/dispatch.h"
 #include "ops/ops.h"
+#include "ops/tuned.h"
 
 #include "interface/matvec.h"
 #include "interface/weights.h"
 
 _Static_assert(sizeof(struct matvec_args) == 40, "pushed as it is");
 
-// How the 16 rows of a tile are dealt out to a subgroup. A GPU has thousands of lanes to keep busy:
-// there, several subgroups share each tile and split its columns.
+// How the 16 rows of a tile are dealt out to a subgroup, and how many share a tile.
 struct shape {
     uint32_t lanes_per_row, rows_per_lane, subgroups_per_row, group_size;
 };
 
-static struct shape choose_shape(const lm_gpu *gpu)
+static struct shape choose_shape(const lm_gpu *gpu, const lm_matrix *w)
 {
     const uint32_t lanes = lm_gpu_limits(gpu)->subgroup_size;
-    struct shape shape = {
+    const lm_tuned_variant variant = lm_tuned_choose(
+        gpu, &(lm_tuned_product){LM_TUNED_MATVEC, w->storage, w->n_rows, w->n_cols, 1});
+    return (struct shape){
         .lanes_per_row = lanes > WEIGHT_TILE ? lanes / WEIGHT_TILE : 1,
         .rows_per_lane = lanes < WEIGHT_TILE ? WEIGHT_TILE / lanes : 1,
-        .subgroups_per_row = lm_gpu_is_software(gpu) ? 1 : 4,
+        .subgroups_per_row = variant.words[0],
+        .group_size = variant.words[1] * lanes,
     };
-    const uint32_t subgroups =
-        lm_gpu_is_software(gpu) ? (lanes < 64 ? 64 / lanes : 1) : shape.subgroups_per_row;
-    shape.group_size = subgroups * lanes;
-    return shape;
 }
 
 void lm_op_matvec(lm_recording *rec, const lm_matvec *op)
@@ -46,7 +45,7 @@ void lm_op_matvec(lm_recording *rec, const lm_matvec *op)
         op->add ? lm_updates(op->y, y_bytes) : lm_writes(op->y, y_bytes),
     };
     const lm_gpu *gpu = lm_recording_gpu(rec);
-    const struct shape shape = choose_shape(gpu);
+    const struct shape shape = choose_shape(gpu, w);
     const uint32_t tiles_per_group =
         shape.group_size / lm_gpu_limits(gpu)->subgroup_size / shape.subgroups_per_row;
     lm_recording_dispatch(rec,
