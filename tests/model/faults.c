@@ -320,7 +320,7 @@ static void a_hang_ends(void **state)
     unsetenv("LM_LIMITS");
     begin(&it, f);
     lm_fault hang;
-    model_must(lm_fault_parse(&hang, "hang@vkQueueSubmit:2", &err), &err);
+    model_must(lm_fault_parse(&hang, "hang@vkQueueSubmit:1", &err), &err);
     lm_gpu_inject_fault(it.device->gpu, &hang);
     for (int i = 0; i < 2; i++) {
         assert_false(load(&it, f, &err));
@@ -361,7 +361,8 @@ static void any_allocation_may_fail(void **state)
             fail_msg("%s: %zu stages failed", what, n_failed);
         n_needless += was_reached && n_failed == 0;
     }
-    assert_in_range(n_needless, 0, 4); // a block that should shrink may stay as it is
+    // A block that should shrink may stay as it is, and nothing need be compiled ahead.
+    assert_in_range(n_needless, 0, 16);
 }
 
 // What was read in part, or not for a signal, is read again; the rest is a bad file.
