@@ -215,7 +215,7 @@ static void loading(void **state)
     const struct fixture *f = *state;
     lm_error err = {0};
     char path[4096];
-    model_shape_path("tiny", path);
+    model_shape_path("wide", path); // tiny takes one submit
     struct watch watch = {0};
     lm_model_params params = {
         .synthetic = path, .progress = watch_progress, .progress_user = &watch};

@@ -84,20 +84,14 @@ static bool cut_file(void *user, uint64_t done, uint64_t total)
     return truncate(cut->path, cut->size) == 0;
 }
 
-// A shape whose weights take more room than the ring that they are read into.
-static const char WIDE[] = "{\"layers\": 1, \"hidden\": 256, \"intermediate\": 96, \"heads\": 4, "
-                           "\"kv_heads\": 2, \"head_dim\": 64, \"vocab\": 4096, "
-                           "\"context\": 1024, \"rope_base\": 10000, \"rope_factor\": 1, "
-                           "\"tied\": false}";
-
 // To nothing, and to the half: what was read before is on its way while reading fails.
 static void a_file_cut_while_loading_is_refused(void **state)
 {
     const struct fixture *f = *state;
     lm_error err = {0};
-    char shape[256];
+    char shape[4096];
     char path[256];
-    scratch_write(&f->folder, "wide.json", WIDE, sizeof WIDE - 1, shape);
+    model_shape_path("wide", shape);
     scratch_path(&f->folder, "cut.gguf", path);
     const lm_model_params wide = {.synthetic = shape, .format = "F32"};
     for (off_t part = 0; part < 2; part++) {

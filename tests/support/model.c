@@ -45,7 +45,7 @@ void model_device_close(lm_device **device)
 
 void model_shape_path(const char *shape, char path[4096])
 {
-    if (strcmp(shape, "tiny") == 0 || strcmp(shape, "biased") == 0)
+    if (strcmp(shape, "tiny") == 0 || strcmp(shape, "biased") == 0 || strcmp(shape, "wide") == 0)
         snprintf(path, 4096, LM_SOURCE_DIR "/tests/model/%s.json", shape);
     else
         golden_shape_path(shape, path, 4096);
