@@ -32,6 +32,35 @@ function(lm_read_variants file out_modules)
   set(${out_modules} "${modules}" PARENT_SCOPE)
 endfunction()
 
+# Sets `out` to whether the compiler and the checker know what LM_PREBUILT modules need.
+function(lm_probe_compiler out)
+  set(probe ${CMAKE_CURRENT_BINARY_DIR}/probe)
+  file(WRITE ${probe}.comp "#version 460
+#extension GL_KHR_cooperative_matrix : require
+#extension GL_KHR_memory_scope_semantics : require
+#extension GL_EXT_shader_explicit_arithmetic_types_float16 : require
+layout(local_size_x = 32) in;
+shared float at[256];
+void main()
+{
+    coopmat<float, gl_ScopeSubgroup, 16, 16, gl_MatrixUseAccumulator> zero =
+        coopmat<float, gl_ScopeSubgroup, 16, 16, gl_MatrixUseAccumulator>(0.0);
+    coopMatStore(zero, at, 0, 16, gl_CooperativeMatrixLayoutRowMajor);
+}
+")
+  execute_process(COMMAND ${LM_GLSLANG} -V --quiet --target-env vulkan1.2 -o ${probe}.spv ${probe}.comp
+                  RESULT_VARIABLE compiles OUTPUT_QUIET ERROR_QUIET)
+  if(compiles EQUAL 0)
+    execute_process(COMMAND ${LM_SPIRV_VAL} --target-env vulkan1.2 ${probe}.spv
+                    RESULT_VARIABLE compiles OUTPUT_QUIET ERROR_QUIET)
+  endif()
+  if(compiles EQUAL 0)
+    set(${out} ON PARENT_SCOPE)
+  else()
+    set(${out} OFF PARENT_SCOPE)
+  endif()
+endfunction()
+
 # Sets `out` to the file of C initialisers of one module.
 function(lm_add_module module source defines out)
   set(wrapper ${CMAKE_CURRENT_BINARY_DIR}/glsl/${module}.main.comp)
@@ -45,15 +74,25 @@ function(lm_add_module module source defines out)
   endforeach()
   file(CONFIGURE OUTPUT ${wrapper} CONTENT "${text}#include \"${source}\"\n" @ONLY)
 
-  add_custom_command(
-    OUTPUT ${spirv}
-    COMMAND ${LM_GLSLANG} -V --quiet --target-env vulkan1.2 -I${CMAKE_CURRENT_SOURCE_DIR}
-            --depfile ${spirv}.d -o ${spirv} ${wrapper}
-    COMMAND ${LM_SPIRV_VAL} --target-env vulkan1.2 --scalar-block-layout ${spirv}
-    DEPENDS ${wrapper} ${CMAKE_CURRENT_SOURCE_DIR}/${source}
-    DEPFILE ${spirv}.d
-    COMMENT "Shader ${module}"
-    VERBATIM)
+  set(prebuilt ${CMAKE_CURRENT_SOURCE_DIR}/prebuilt/${module}.spv)
+  if("LM_PREBUILT=1" IN_LIST defines AND NOT lm_compiler_is_new)
+    add_custom_command(
+      OUTPUT ${spirv}
+      COMMAND ${CMAKE_COMMAND} -E copy ${prebuilt} ${spirv}
+      DEPENDS ${prebuilt}
+      COMMENT "Shader ${module}, prebuilt"
+      VERBATIM)
+  else()
+    add_custom_command(
+      OUTPUT ${spirv}
+      COMMAND ${LM_GLSLANG} -V --quiet --target-env vulkan1.2 -I${CMAKE_CURRENT_SOURCE_DIR}
+              --depfile ${spirv}.d -o ${spirv} ${wrapper}
+      COMMAND ${LM_SPIRV_VAL} --target-env vulkan1.2 --scalar-block-layout ${spirv}
+      DEPENDS ${wrapper} ${CMAKE_CURRENT_SOURCE_DIR}/${source}
+      DEPFILE ${spirv}.d
+      COMMENT "Shader ${module}"
+      VERBATIM)
+  endif()
   if(module STREQUAL lm_faulty_module) # see LM_PLANT_FAULT in shaders/CMakeLists.txt
     add_custom_command(
       OUTPUT ${spirv}.faulty

@@ -27,7 +27,7 @@ typedef struct lm_check_params {
     void *progress_user;
 } lm_check_params;
 
-#define LM_CHECK_FAMILIES 16
+#define LM_CHECK_FAMILIES 24
 
 typedef struct lm_check_report {
     uint64_t n_steps, n_ops; // that agreed

@@ -16,9 +16,8 @@ typedef struct lm_feature_info {
     bool used;     // false: reserved, it makes no difference yet
     bool offered;  // by the device and its driver
     bool off;
-    char
-        off_by[16]; // "a quirk", "the self-test", "the user" or "safe mode"; "" where it is not off
-    char why[192];  // it is off; "" where it is not
+    char off_by[16]; // "its speed", "a quirk", "the self-test", "the user", "safe mode"; or ""
+    char why[192];   // it is off; "" where it is not
 } lm_feature_info;
 
 // An entry of a quirk table.

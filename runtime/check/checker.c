@@ -20,6 +20,7 @@ static const struct rule RULES[] = {
     {"embed", lm_check_embed, true},
     {"rms_norm", lm_check_rms_norm, false},
     {"matvec", lm_check_matvec, true},
+    {"matmul_coopmat", lm_check_matmul_coopmat, true}, // before its shorter name
     {"matmul", lm_check_matmul, true},
     {"rope_store", lm_check_rope_store, false},
     {"attention", lm_check_attention, false},
@@ -108,7 +109,8 @@ static const char *remark(lm_checker *it, const lm_recorded_op *op)
 {
     const struct rule *rule = rule_of(op->pipeline.module);
     lm_check_weights weights = LM_CHECK_WEIGHTS_UNKNOWN;
-    if (rule->check == lm_check_matvec || rule->check == lm_check_matmul)
+    if (rule->check == lm_check_matvec || rule->check == lm_check_matmul ||
+        rule->check == lm_check_matmul_coopmat)
         weights = lm_check_laid(&it->check, (uint32_t)it->check.bench.wrong.column);
     return weights == LM_CHECK_WEIGHTS_OTHER  ? ", and the weights on the device are not the file's"
            : weights == LM_CHECK_WEIGHTS_SAME ? ", and the weights on the device are the file's"

@@ -3,7 +3,8 @@
 #include "check/rules.h"
 
 #include "interface/embed.h"
-#include "interface/matmul.h"
+#include "base/half.h"
+#include "interface/matmul_coopmat.h"
 #include "interface/matvec.h"
 #include "model/dequantize.h"
 
@@ -96,7 +97,19 @@ struct product {
     const float *before; // of y, where it is added to; else NULL
     const float *y;      // f32 [n_tokens][n_rows]
     uint32_t n_tokens, n_rows, n_cols;
+    bool is_half; // the device multiplies x and the weights as f16
 };
+
+// As the device narrows: to the nearest f16, what is too large to the largest.
+static void round_to_half(float *values, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const float v = values[i] > 65504.0f    ? 65504.0f
+                        : values[i] < -65504.0f ? -65504.0f
+                                                : values[i];
+        values[i] = lm_f32_from_f16(lm_f16_from_f32(v));
+    }
+}
 
 // An addition rounds by half a unit in the last place at most; n of them add up as random errors
 // do.
@@ -105,11 +118,15 @@ static void compare_product(lm_check *it, const struct product *p)
     lm_bench *b = &it->bench;
     void *bytes = lm_bench_take(b, it->info.row_bytes);
     float *w = lm_bench_take(b, p->n_cols * sizeof *w);
-    const double unit = 2.0 * LM_BENCH_ULP * (sqrt(p->n_cols) + 8.0);
+    // Matrix units may cut off where others round, which adds up with one sign.
+    const double unit =
+        2.0 * LM_BENCH_ULP * ((p->is_half ? (double)p->n_cols / 8.0 : sqrt(p->n_cols)) + 8.0);
     lm_bench_operand(b, "y", p->n_tokens, p->n_rows);
     for (uint32_t r = 0; lm_bench_goes_on(b) && r < p->n_rows; r++) {
         if (!read_row(it, it->tensor, r, bytes, w))
             return;
+        if (p->is_half)
+            round_to_half(w, p->n_cols);
         for (uint32_t t = 0; t < p->n_tokens; t++) {
             if (!lm_bench_takes(t, p->n_tokens))
                 continue;
@@ -143,7 +160,7 @@ void lm_check_matvec(lm_check *it)
 }
 
 // x as plain rows.
-static const float *untile(lm_bench *b, const float *tiled, const struct product *p, uint32_t tile)
+static float *untile(lm_bench *b, const float *tiled, const struct product *p, uint32_t tile)
 {
     float *x = lm_bench_take(b, (size_t)p->n_tokens * p->n_cols * sizeof *x);
     for (uint32_t t = 0; lm_bench_goes_on(b) && t < p->n_tokens; t++)
@@ -152,24 +169,38 @@ static const float *untile(lm_bench *b, const float *tiled, const struct product
     return x;
 }
 
-void lm_check_matmul(lm_check *it)
+static void check_tiles(lm_check *it, uint32_t tile, bool add, bool is_half)
 {
     lm_bench *b = &it->bench;
     struct matmul_args args;
     memcpy(&args, b->op->args, sizeof args);
-    const uint32_t *constants = b->op->pipeline.constants;
-    const uint32_t tile = constants[MATMUL_TOKENS - LM_FIRST_CONSTANT];
-    struct product p = {.n_rows = args.n_rows, .n_cols = args.n_cols};
+    struct product p = {.n_rows = args.n_rows, .n_cols = args.n_cols, .is_half = is_half};
     p.n_tokens = lm_bench_step(b, args.step).n_tokens;
     p.n_tokens = p.n_tokens < args.max_tokens ? p.n_tokens : args.max_tokens;
     p.n_tokens = p.n_tokens < it->max_tokens ? p.n_tokens : it->max_tokens;
     const uint64_t n_y = (uint64_t)p.n_tokens * p.n_rows;
     const uint64_t n_x = (uint64_t)(p.n_tokens + tile - 1) / tile * tile * p.n_cols;
     const float *tiled = lm_bench_floats(b, args.x, n_x);
-    p.x = untile(b, tiled, &p, tile);
-    if (constants[MATMUL_ADD - LM_FIRST_CONSTANT])
+    float *x = untile(b, tiled, &p, tile);
+    if (is_half && lm_bench_goes_on(b))
+        round_to_half(x, (size_t)p.n_tokens * p.n_cols);
+    p.x = x;
+    if (add)
         p.before = lm_bench_floats(b, args.y, n_y);
     lm_bench_run(b);
     p.y = lm_bench_floats(b, args.y, n_y);
     compare_product(it, &p);
+}
+
+void lm_check_matmul(lm_check *it)
+{
+    const uint32_t *constants = it->bench.op->pipeline.constants;
+    check_tiles(it, constants[MATMUL_TOKENS - LM_FIRST_CONSTANT],
+                constants[MATMUL_ADD - LM_FIRST_CONSTANT], false);
+}
+
+void lm_check_matmul_coopmat(lm_check *it)
+{
+    const uint32_t *constants = it->bench.op->pipeline.constants;
+    check_tiles(it, MATMUL_COOPMAT_X_TILE, constants[MATMUL_COOPMAT_ADD - LM_FIRST_CONSTANT], true);
 }

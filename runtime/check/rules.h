@@ -24,6 +24,7 @@ typedef struct lm_check {
 void lm_check_embed(lm_check *check);
 void lm_check_matvec(lm_check *check);
 void lm_check_matmul(lm_check *check);
+void lm_check_matmul_coopmat(lm_check *check);
 
 void lm_check_step_begin(lm_check *check);
 void lm_check_rms_norm(lm_check *check);

@@ -245,12 +245,26 @@ static void add_shape(lm_adapter *adapter, const VkCooperativeMatrixPropertiesKH
              component_name((int32_t)from->BType), component_name((int32_t)from->CType));
 }
 
+// What a module with matrices needs of a device: the matrices, f16 and the Vulkan memory model.
+static bool can_multiply(const lm_adapter *adapter)
+{
+    VkPhysicalDeviceCooperativeMatrixFeaturesKHR matrix = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_FEATURES_KHR};
+    VkPhysicalDeviceVulkan12Features v12 = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES, .pNext = &matrix};
+    VkPhysicalDeviceFeatures2 features = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2,
+                                          .pNext = &v12};
+    vkGetPhysicalDeviceFeatures2(adapter->handle, &features);
+    return matrix.cooperativeMatrix && v12.shaderFloat16 && v12.vulkanMemoryModel;
+}
+
 static void read_shapes(lm_adapter *adapter, VkInstance instance,
                         const struct extensions *extensions)
 {
     // There is a driver that crashes when it is asked for its shapes.
+    const lm_off_by off_by = adapter->features.reason[LM_FEATURE_MATRIX].by;
     if (!has_extension(extensions, VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME) ||
-        (adapter->features.off & (uint32_t)1 << LM_FEATURE_MATRIX))
+        (off_by != LM_OFF_NOT && off_by != LM_OFF_SPEED))
         return;
     const PFN_vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR get =
         (PFN_vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR)vkGetInstanceProcAddr(
@@ -266,8 +280,9 @@ static void read_shapes(lm_adapter *adapter, VkInstance instance,
     if (get(adapter->handle, &n, all) >= 0)
         for (uint32_t i = 0; i < n; i++)
             add_shape(adapter, &all[i]);
-    if (adapter->n_shapes > 0)
-        lm_features_offer(&adapter->features, LM_FEATURE_MATRIX);
+    for (uint32_t i = 0; i < adapter->n_shapes; i++)
+        if (strcmp(adapter->shapes[i].types, LM_ADAPTER_SHAPE_HALF) == 0 && can_multiply(adapter))
+            lm_features_offer(&adapter->features, LM_FEATURE_MATRIX);
     free(all);
 }
 
@@ -334,6 +349,10 @@ static void read_memory(lm_adapter *adapter, const struct extensions *extensions
 // What shall not be used, whether or not it is offered. Comes before the driver is asked for it.
 static bool restrain(lm_adapter *adapter, const lm_instance_params *params, lm_error *err)
 {
+    // 9 against 57 GFLOP/s on lavapipe of Mesa 26, which also crashes with vectors of 512 bits.
+    if (adapter->properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU)
+        lm_features_turn_off(&adapter->features, LM_FEATURE_MATRIX, LM_OFF_SPEED,
+                             "on processors matrices are slower than the path without");
     if (params->quirks)
         lm_quirks_apply(params->quirks, adapter);
     if (params->safe)

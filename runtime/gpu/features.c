@@ -60,7 +60,8 @@ void lm_features_turn_all_off(lm_features *features, lm_off_by by, const char *w
 
 void lm_features_turn_on(lm_features *features, lm_feature feature)
 {
-    if (features->reason[feature].by != LM_OFF_QUIRK)
+    const lm_off_by by = features->reason[feature].by;
+    if (by != LM_OFF_QUIRK && by != LM_OFF_SPEED)
         return;
     features->off &= ~bit(feature);
     features->reason[feature].by = LM_OFF_NOT;
@@ -116,7 +117,7 @@ bool lm_feature_parse(const char *name, size_t size, lm_feature *feature)
 bool lm_feature_is_used(lm_feature feature)
 {
     return feature != LM_FEATURE_LAST_GROUP && feature != LM_FEATURE_F16 &&
-           feature != LM_FEATURE_INT_DOT && feature != LM_FEATURE_MATRIX;
+           feature != LM_FEATURE_INT_DOT;
 }
 
 const char *lm_off_by_name(lm_off_by by)
@@ -124,6 +125,8 @@ const char *lm_off_by_name(lm_off_by by)
     switch (by) {
     case LM_OFF_NOT:
         break;
+    case LM_OFF_SPEED:
+        return "its speed";
     case LM_OFF_QUIRK:
         return "a quirk";
     case LM_OFF_SELF_TEST:

@@ -11,7 +11,7 @@
 //     lm_gpu_turn_off(gpu, LM_FEATURE_MATRIX, LM_OFF_SELF_TEST, "8x8x8 f16 differs at row 3");
 //
 // A path that is off stays with the first reason. Only a quirk table can switch on again, and only
-// what a quirk table switched off.
+// what a quirk table or its speed switched off.
 // Threads: one thread at a time, as the device.
 
 #ifndef LM_GPU_FEATURES_H
@@ -34,12 +34,13 @@ typedef enum lm_feature {
                                  // of its own does
     LM_FEATURE_F16,              // f16 arithmetic; reserved, no shader uses it yet
     LM_FEATURE_INT_DOT,          // dot products of four packed int8; reserved
-    LM_FEATURE_MATRIX,           // VK_KHR_cooperative_matrix; reserved
+    LM_FEATURE_MATRIX,           // VK_KHR_cooperative_matrix, f16 times f16 in f32
     LM_N_FEATURES,
 } lm_feature;
 
 typedef enum lm_off_by {
     LM_OFF_NOT = 0,
+    LM_OFF_SPEED,     // it is slower here than the path without
     LM_OFF_QUIRK,     // a line of a quirk table; the reason ends in its link
     LM_OFF_SELF_TEST, // it gave wrong results here
     LM_OFF_USER,      // an option or a variable
@@ -70,7 +71,7 @@ void lm_features_turn_off(lm_features *features, lm_feature feature, lm_off_by b
 // Switches everything off.
 void lm_features_turn_all_off(lm_features *features, lm_off_by by, const char *why);
 
-// Takes back what a quirk switched off; any other reason stays.
+// Takes back what a quirk or its speed switched off; any other reason stays.
 void lm_features_turn_on(lm_features *features, lm_feature feature);
 
 // Switches off what `list` names: "matrix,f16", or "all". Fails with LM_BAD_ARGUMENT for a name
@@ -87,7 +88,7 @@ bool lm_feature_parse(const char *name, size_t size, lm_feature *feature);
 // False for those that are reserved: being on or off changes nothing yet.
 bool lm_feature_is_used(lm_feature feature);
 
-// "a quirk", "the self-test", "the user", "safe mode"; "" for LM_OFF_NOT.
+// "its speed", "a quirk", "the self-test", "the user", "safe mode"; "" for LM_OFF_NOT.
 const char *lm_off_by_name(lm_off_by by);
 
 #endif

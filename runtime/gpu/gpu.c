@@ -1,5 +1,6 @@
 #include "gpu/gpu_internal.h"
 
+#include "gpu/matrix_shapes.h"
 #include "gpu/pipelines.h"
 #include "gpu/tuning.h"
 
@@ -50,8 +51,14 @@ static bool create_device(lm_gpu *gpu, lm_error *err)
         .queueCount = 1,
         .pQueuePriorities = &priority,
     };
+    const bool matrix = lm_features_on(&adapter->features, LM_FEATURE_MATRIX);
+    VkPhysicalDeviceCooperativeMatrixFeaturesKHR matrices = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_FEATURES_KHR,
+        .cooperativeMatrix = VK_TRUE,
+    };
     VkPhysicalDeviceSubgroupSizeControlFeatures control = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES,
+        .pNext = matrix ? &matrices : NULL,
         .subgroupSizeControl = VK_TRUE,
         .computeFullSubgroups = VK_TRUE,
     };
@@ -61,14 +68,17 @@ static bool create_device(lm_gpu *gpu, lm_error *err)
         .scalarBlockLayout = VK_TRUE,
         .timelineSemaphore = VK_TRUE,
         .bufferDeviceAddress = VK_TRUE,
+        .shaderFloat16 = matrix, // what modules with matrices need besides
+        .vulkanMemoryModel = matrix,
     };
-    const char *extensions[] = {VK_EXT_SUBGROUP_SIZE_CONTROL_EXTENSION_NAME};
+    const char *extensions[] = {VK_EXT_SUBGROUP_SIZE_CONTROL_EXTENSION_NAME,
+                                VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME};
     const VkDeviceCreateInfo info = {
         .sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
         .pNext = &v12,
         .queueCreateInfoCount = 1,
         .pQueueCreateInfos = &queue,
-        .enabledExtensionCount = 1,
+        .enabledExtensionCount = matrix ? 2 : 1,
         .ppEnabledExtensionNames = extensions,
     };
     const VkResult result = vkCreateDevice(adapter->handle, &info, NULL, &gpu->handle);

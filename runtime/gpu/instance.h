@@ -19,6 +19,8 @@ typedef struct lm_quirks lm_quirks; // gpu/quirks.h
 
 #define LM_ADAPTER_MAX_SHAPES 16
 
+#define LM_ADAPTER_SHAPE_HALF "f16*f16+f32" // the types that LM_FEATURE_MATRIX stands for
+
 // A cooperative-matrix shape of scope subgroup: A [m][k] times B [k][n].
 typedef struct lm_adapter_shape {
     uint32_t m, n, k;

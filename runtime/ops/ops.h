@@ -11,6 +11,7 @@
 
 #include "gpu/recording.h"
 #include "ops/kv_type.h"
+#include "ops/matmul_choice.h"
 #include "ops/matrix.h"
 
 #include <stdbool.h>
@@ -64,9 +65,13 @@ typedef struct lm_matmul {
     lm_matrix weights;
     uint64_t x, y, step;
     uint32_t n_tokens, tile;
+    const lm_matmul_tile *wish; // for matrices, where it fits; NULL: the best
     bool add;
 } lm_matmul;
 void lm_op_matmul(lm_recording *rec, const lm_matmul *op);
+
+// The way that lm_op_matmul() takes on a device now. LM_MATMUL_COOPMAT rounds weights and x to f16.
+lm_matmul_choice lm_op_matmul_choice(lm_gpu *gpu, const lm_matmul *op);
 
 // K and V of one layer on the device, see shaders/interface/kv.h.
 typedef struct lm_kv_layer {

@@ -19,7 +19,8 @@ typedef struct lm_case_numbers {
     uint32_t n_tokens, n_here, tile, pos;      // of the grid, of the step
     uint32_t n_head, n_head_kv, head_dim, kv, n_splits, has_bias;
     uint32_t n_vocab;
-    uint32_t n_runs; // that must leave the same bits
+    uint32_t n_runs;      // that must leave the same bits
+    uint32_t matrix_tile; // of lm_matmul_tiles() + 1, of matmul; 0: the best
 } lm_case_numbers;
 
 typedef struct lm_case {
@@ -57,6 +58,7 @@ typedef struct lm_case_wish {
     uint32_t kv;                   // bits, 1 << lm_kv_type
     bool many_shapes; // odd ones too, and steps of 2 to 8 tokens; else what compiles fewest shaders
     bool sampling;    // drawing by probability too
+    bool matrices;    // each tile of LM_FEATURE_MATRIX too
     uint32_t n_runs;  // of what hands results from thread to thread: all must leave the same bits
 } lm_case_wish;
 

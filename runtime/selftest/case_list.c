@@ -64,6 +64,23 @@ static void add_weights(struct list *list, lm_storage storage, uint32_t n_rows, 
              n_rows, numbers.n_cols, n_here, n_tokens);
 }
 
+// One format is enough: what unpacks the others is in the cases above, in their own tile.
+static void add_matrix_tiles(struct list *list)
+{
+    lm_storage storage = LM_STORAGE_F16;
+    while (storage < LM_STORAGE_COUNT - 1 && !(list->wish->tiles & 1u << storage))
+        storage++;
+    size_t n_tiles;
+    const lm_matmul_tile *tiles = lm_matmul_tiles(&n_tiles);
+    for (size_t i = 0; list->wish->matrices && i < n_tiles; i++) {
+        const size_t before = list->n;
+        const uint32_t n_tokens = tiles[i].tokens + 9;
+        add_weights(list, storage, tiles[i].rows + 7, 288, n_tokens, n_tokens - 2);
+        if (list->n > before)
+            list->cases[list->n - 1].numbers.matrix_tile = (uint32_t)i + 1;
+    }
+}
+
 static void add_formats(struct list *list)
 {
     const lm_config *config = list->wish->config;
@@ -200,6 +217,7 @@ bool lm_case_list(const lm_case_wish *wish, lm_case **cases, size_t *n, lm_error
         return lm_fail(err, LM_NO_MEMORY, "out of memory listing the cases of the self-test");
     add_moves(&list);
     add_formats(&list);
+    add_matrix_tiles(&list);
     add_rows(&list);
     add_groups(&list);
     for (lm_kv_type kv = 0; kv < LM_KV_TYPE_COUNT; kv++)

@@ -2,6 +2,7 @@
 
 #include "selftest/case.h"
 
+#include "base/half.h"
 #include "model/dequantize.h"
 #include "model/quantize.h"
 #include "model/synth_blocks.h"
@@ -14,6 +15,10 @@
 // longer than n / 4: 2^-24 * sqrt(5000 / 3) = 2.4e-6. Formats with scales round each product once
 // more.
 #define LIMIT 1e-5
+
+// Against operands that are rounded likewise; matrix units may cut off where others round, and add
+// that up with one sign: 2^-24 * 5000 / 4.
+#define LIMIT_MATRIX 1e-4
 
 lm_format lm_case_format(lm_storage storage)
 {
@@ -36,7 +41,9 @@ struct weights {
     uint32_t row_bytes;
     lm_trial_tensor *file, *laid, *tokens, *x, *rows, *y, *y_added, *tiles, *tiles_added;
     float *values; // [n_rows][n_cols]
-    float *want;   // [n_here][n_rows], of matmul; the first row is that of matvec
+    float *want;   // [n_here][n_rows], of matmul as f32; the first row is that of matvec
+    float *tiles_want;
+    double tiles_limit;
 };
 
 static void place(struct weights *w, lm_trial *t)
@@ -54,7 +61,8 @@ static void place(struct weights *w, lm_trial *t)
     w->tiles = lm_trial_output(t, "tiles of y", y_bytes * n->n_tokens);
     w->tiles_added = lm_trial_output(t, "tiles of y, added", y_bytes * n->n_tokens);
     w->values = lm_trial_floats(t, (size_t)n->n_rows * n->n_cols);
-    w->want = lm_trial_floats(t, (size_t)n->n_here * n->n_rows);
+    w->want = w->tiles_want = lm_trial_floats(t, (size_t)n->n_here * n->n_rows);
+    w->tiles_limit = LIMIT;
     w->matrix = (lm_matrix){w->laid->address, n->storage, n->n_rows, n->n_cols};
 }
 
@@ -105,6 +113,21 @@ static void record_layout(const struct weights *w, lm_trial *t)
                                         .n_tokens = n->n_rows});
 }
 
+static lm_matmul matmul_of(const struct weights *w, uint64_t step, bool add)
+{
+    const lm_case_numbers *n = w->n;
+    size_t n_tiles;
+    const lm_matmul_tile *tiles = lm_matmul_tiles(&n_tiles);
+    return (lm_matmul){.weights = w->matrix,
+                       .x = w->x->address,
+                       .y = (add ? w->tiles_added : w->tiles)->address,
+                       .step = step,
+                       .n_tokens = n->n_tokens,
+                       .tile = n->tile,
+                       .wish = n->matrix_tile ? &tiles[(n->matrix_tile - 1) % n_tiles] : NULL,
+                       .add = add};
+}
+
 static void record_products(const struct weights *w, lm_trial *t, uint64_t x_row)
 {
     const lm_case_numbers *n = w->n;
@@ -117,15 +140,37 @@ static void record_products(const struct weights *w, lm_trial *t, uint64_t x_row
                                               .y = (add ? w->y_added : w->y)->address,
                                               .step = one,
                                               .add = add});
+        const lm_matmul product = matmul_of(w, some, add);
         if (n->readers & LM_READ_TILES)
-            lm_op_matmul(t->rec, &(lm_matmul){.weights = w->matrix,
-                                              .x = w->x->address,
-                                              .y = (add ? w->tiles_added : w->tiles)->address,
-                                              .step = some,
-                                              .n_tokens = n->n_tokens,
-                                              .tile = n->tile,
-                                              .add = add});
+            lm_op_matmul(t->rec, &product);
     }
+}
+
+static void round_to_half(float *to, const float *from, size_t n)
+{
+    for (size_t i = 0; to && i < n; i++)
+        to[i] = lm_f32_from_f16(lm_f16_from_f32(from[i]));
+}
+
+// Where matmul goes by matrices, what it should give is a product of rounded numbers.
+static void expect_of_tiles(struct weights *w, lm_trial *t, const float *x)
+{
+    const lm_case_numbers *n = w->n;
+    const lm_matmul product = matmul_of(w, 0, false);
+    if (lm_op_matmul_choice(lm_recording_gpu(t->rec), &product).path != LM_MATMUL_COOPMAT)
+        return;
+    const size_t n_values = (size_t)n->n_rows * n->n_cols;
+    const size_t n_x = (size_t)n->n_here * n->n_cols;
+    float *values = lm_trial_floats(t, n_values);
+    float *halves = lm_trial_floats(t, n_x);
+    float *want = lm_trial_floats(t, (size_t)n->n_here * n->n_rows);
+    if (!lm_trial_goes_on(t))
+        return;
+    round_to_half(values, w->values, n_values);
+    round_to_half(halves, x, n_x);
+    lm_ref_matmul(values, halves, n->n_here, n->n_rows, n->n_cols, want);
+    w->tiles_want = want;
+    w->tiles_limit = LIMIT_MATRIX;
 }
 
 static void check_rows(const struct weights *w, lm_trial *t)
@@ -138,15 +183,16 @@ static void check_rows(const struct weights *w, lm_trial *t)
 
 // y and what was added to, of n tokens; the latter began as the row's number.
 static void check_products(const struct weights *w, lm_trial *t, const lm_trial_tensor *y,
-                           const lm_trial_tensor *added, uint32_t n_tokens)
+                           const lm_trial_tensor *added, const float *want, uint32_t n_tokens,
+                           double limit)
 {
     const size_t n = (size_t)n_tokens * w->n->n_rows;
     float *sums = malloc(n * sizeof *sums);
     for (size_t i = 0; sums && i < n; i++)
-        sums[i] = w->want[i] + (float)(i % w->n->n_rows);
-    lm_trial_close(t, "y", y->at, w->want, n, LIMIT);
+        sums[i] = want[i] + (float)(i % w->n->n_rows);
+    lm_trial_close(t, "y", y->at, want, n, limit);
     if (sums)
-        lm_trial_close(t, "y, added", added->at, sums, n, LIMIT);
+        lm_trial_close(t, "y, added", added->at, sums, n, limit);
     free(sums);
 }
 
@@ -157,9 +203,10 @@ static bool reads_well(const struct weights *w, lm_trial *t, uint32_t reader)
     if (reader == LM_READ_EMBED)
         check_rows(w, &copy);
     else if (reader == LM_READ_VECTOR)
-        check_products(w, &copy, w->y, w->y_added, 1);
+        check_products(w, &copy, w->y, w->y_added, w->want, 1, LIMIT);
     else
-        check_products(w, &copy, w->tiles, w->tiles_added, w->n->n_here);
+        check_products(w, &copy, w->tiles, w->tiles_added, w->tiles_want, w->n->n_here,
+                       w->tiles_limit);
     if (copy.failed && t->why[0] == 0)
         memcpy(t->why, copy.why, sizeof t->why);
     return !copy.failed;
@@ -208,6 +255,7 @@ void lm_case_weights(const lm_case *c, lm_trial *t, const char **culprit)
         *culprit = "relayout";
         return;
     }
+    expect_of_tiles(&w, t, x);
     record_products(&w, t, x_row->address);
     lm_trial_run(t, n->n_runs);
     if (t->failed)

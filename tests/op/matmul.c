@@ -133,6 +133,15 @@ static void a_step_longer_than_the_grid_is_cut(void **state)
     test_weights_destroy(&w);
 }
 
+// The path of every device; matmul_coopmat.c tests the other.
+static int setup(void **state)
+{
+    if (test_gpu_setup(state) != 0)
+        return -1;
+    lm_features_turn_off(lm_gpu_features(*state), LM_FEATURE_MATRIX, LM_OFF_USER, "not here");
+    return 0;
+}
+
 int main(void)
 {
     const char *absent = lm_test_require_device();
@@ -144,5 +153,5 @@ int main(void)
         cmocka_unit_test(steps_shorter_than_the_grid),
         cmocka_unit_test(a_step_longer_than_the_grid_is_cut),
     };
-    return cmocka_run_group_tests(tests, test_gpu_setup, test_gpu_teardown);
+    return cmocka_run_group_tests(tests, setup, test_gpu_teardown);
 }

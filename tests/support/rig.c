@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "base/hash.h"
+#include "gpu/quirks.h"
 #include "interface/step.h"
 #include "support/compare.h"
 #include "support/device.h"
@@ -63,6 +64,23 @@ int test_gpu_setup(void **state)
     lm_gpu *gpu = lm_gpu_open(&params, &err);
     if (!gpu)
         fprintf(stderr, "%s\n", err.message);
+    *state = gpu;
+    return gpu ? 0 : -1;
+}
+
+int test_gpu_setup_with(void **state, const char *feature)
+{
+    lm_gpu_params params = test_gpu_params();
+    lm_error err = {0};
+    char table[64];
+    snprintf(table, sizeof table, "on=%s", feature);
+    lm_quirks *quirks = lm_quirks_create(&err);
+    params.quirks = quirks;
+    const bool ok = quirks && lm_quirks_add(quirks, "test", table, strlen(table), &err);
+    lm_gpu *gpu = ok ? lm_gpu_open(&params, &err) : NULL;
+    if (!gpu)
+        fprintf(stderr, "%s\n", err.message);
+    lm_quirks_destroy(&quirks);
     *state = gpu;
     return gpu ? 0 : -1;
 }

@@ -22,6 +22,9 @@ lm_gpu_params test_gpu_params(void);
 
 lm_gpu *test_gpu_open(const lm_gpu_params *params);
 
+// Opens with a path on that is off by its speed: "matrix". *state is an lm_gpu. 0, or not.
+int test_gpu_setup_with(void **state, const char *feature);
+
 // As group setup and teardown: *state is an lm_gpu with test_gpu_params().
 int test_gpu_setup(void **state);
 int test_gpu_teardown(void **state);

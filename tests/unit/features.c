@@ -52,6 +52,19 @@ static void the_first_reason_stays(void **state)
     assert_int_equal(features.reason[LM_FEATURE_F16].by, LM_OFF_NOT);
 }
 
+static void only_quirks_and_speed_are_taken_back(void **state)
+{
+    (void)state;
+    for (lm_off_by by = LM_OFF_SPEED; by <= LM_OFF_SAFE; by++) {
+        lm_features features = {.offered = UINT32_MAX};
+        lm_features_turn_off(&features, LM_FEATURE_MATRIX, by, "why");
+        lm_features_turn_on(&features, LM_FEATURE_MATRIX);
+        const bool taken_back = by == LM_OFF_SPEED || by == LM_OFF_QUIRK;
+        assert_int_equal(lm_features_on(&features, LM_FEATURE_MATRIX), taken_back);
+        assert_true(lm_off_by_name(by)[0]);
+    }
+}
+
 static void lists_are_read(void **state)
 {
     (void)state;
@@ -93,6 +106,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(on_is_offered_and_not_off),
         cmocka_unit_test(the_first_reason_stays),
+        cmocka_unit_test(only_quirks_and_speed_are_taken_back),
         cmocka_unit_test(lists_are_read),
         cmocka_unit_test(names_lead_back),
     };
