@@ -135,7 +135,7 @@ static void a_wish_is_taken_where_it_fits(void **state)
     assert_memory_equal(&c.tile, &wish, sizeof wish);
     assert_int_equal(c.group_size, 64);
     static const lm_matmul_tile bad[] = {{0, 0, 0, 0, 0},    {24, 16, 1, 1, 1}, {32, 24, 1, 1, 1},
-                                         {32, 32, 4, 1, 1},  {32, 32, 1, 4, 1}, {32, 32, 1, 1, 0},
+                                         {32, 32, 4, 1, 1},  {32, 16, 1, 4, 1}, {32, 32, 1, 1, 0},
                                          {512, 512, 2, 2, 1}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         size.wish = &bad[i];
