@@ -141,7 +141,9 @@ static void add_moves(struct list *list)
 
 static void add_groups(struct list *list)
 {
-    const lm_case_numbers numbers = {.n_rows = 32, .n_splits = 16, .n_runs = runs(list)};
+    // Few repetitions are wished for on a software device, which runs few workgroups at once.
+    const lm_case_numbers numbers = {
+        .n_rows = runs(list) < 100 ? 4 : 32, .n_splits = 16, .n_runs = runs(list)};
     lm_case *c = add(list, "last_group", lm_case_last_group, &numbers);
     c->paths = 1u << LM_FEATURE_LAST_GROUP;
     snprintf(c->what, sizeof c->what, "%u times %u workgroups", numbers.n_rows, numbers.n_splits);
