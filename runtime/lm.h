@@ -27,6 +27,7 @@
 #include "base/error.h"
 #include "lm_check.h"
 #include "lm_features.h"
+#include "lm_lookup.h"
 #include "lm_sampling.h"
 #include "lm_score.h"
 #include "lm_session_file.h"
@@ -203,6 +204,7 @@ typedef struct lm_session_stats {
     uint64_t decode_ns, decode_tokens;   // of the last generation
     uint64_t first_token_ns;             // from the start of sync to the first token
     uint64_t logits_hash;                // FNV-1a 64 over the bits of all logits used for sampling
+    lm_lookup_stats lookup;              // of the last generation
 } lm_session_stats;
 
 // Fails with LM_BAD_ARGUMENT for more tokens than the model was opened for and for a fifth session
@@ -268,8 +270,9 @@ typedef struct lm_generation_params {
     uint32_t n_logprobs;      // tell log-probabilities of this many tokens, 0 to LM_MAX_LOGPROBS
     const char *const *stops; // texts that end it, none empty; borrowed until its end
     size_t n_stops;
-    bool ignore_end;     // go on after end tokens, for benchmarks
-    bool end_repetition; // end where a repetition is found, instead of only telling
+    bool ignore_end;         // go on after end tokens, for benchmarks
+    bool end_repetition;     // end where a repetition is found, instead of only telling
+    lm_lookup_params lookup; // drafts from what is there already; off unless asked for
     // The last so many tokens of the session are the beginning of this generation: another one with
     // the same parameters drew and told them, before its device was lost, say. They count as its
     // own and are not told again.

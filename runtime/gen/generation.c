@@ -83,6 +83,26 @@ static bool replay(lm_generation *it, lm_error *err)
     return true;
 }
 
+_Static_assert(LM_LOOKUP_DRAFT == STEP_DRAFT, "a draft fits the inbox");
+
+// What finds drafts, where they are asked for and can be verified.
+static bool create_lookup(lm_generation *it, const lm_lookup_params *params, lm_error *err)
+{
+    const lm_session *session = it->session;
+    if (params->mode == LM_LOOKUP_OFF || !lm_steps_can_verify(session->steps))
+        return true;
+    const lm_lookup_wish wish = {
+        .params = params,
+        .n_vocab = session->model->config.n_vocab,
+        .most = session->ctx_tokens,
+        .cost = lm_steps_verify_cost(session->steps),
+    };
+    it->lookup = lm_lookup_create(&wish, err);
+    for (uint32_t i = 0; it->lookup && i < session->n_tokens; i++)
+        lm_lookup_add(it->lookup, session->tokens[i]);
+    return it->lookup != NULL;
+}
+
 lm_generation *lm_generation_begin(lm_session *session, const lm_generation_params *params,
                                    lm_error *err)
 {
@@ -121,7 +141,7 @@ lm_generation *lm_generation_begin(lm_session *session, const lm_generation_para
     it->limit = params->max_tokens && params->max_tokens < room ? params->max_tokens : room;
     if (it->limit < it->n_told)
         it->limit = it->n_told;
-    if (!replay(it, err)) {
+    if (!replay(it, err) || !create_lookup(it, &params->lookup, err)) {
         lm_generation_end(&it);
         return NULL;
     }
@@ -129,6 +149,7 @@ lm_generation *lm_generation_begin(lm_session *session, const lm_generation_para
     session->generation = it;
     session->stats.decode_ns = 0;
     session->stats.decode_tokens = 0;
+    session->stats.lookup = (lm_lookup_stats){0};
     atomic_store(&session->cancelled, false);
     return it;
 }
@@ -141,6 +162,7 @@ void lm_generation_end(lm_generation **gen)
     if (it->session->generation == it)
         it->session->generation = NULL;
     lm_stop_destroy(&it->stop);
+    lm_lookup_destroy(&it->lookup);
     free(it->text.at);
     free(it->logprobs);
     free(it);
@@ -178,19 +200,45 @@ static bool start(lm_generation *it, lm_error *err)
     return true;
 }
 
+// Begins a step: a verified one where there is a draft.
+static bool begin_step(lm_generation *it, lm_error *err)
+{
+    lm_session *session = it->session;
+    const uint32_t n_held = session->n_tokens + 1;
+    // The last token is left to a step without a draft, which ends the text.
+    const uint32_t most = it->limit - it->n_seen;
+    lm_token draft[LM_LOOKUP_DRAFT];
+    it->n_out_before = it->n_drawn;
+    it->n_draft = it->lookup && most > 1 ? lm_lookup_draft(it->lookup, most - 1, draft) : 0;
+    if (it->n_draft == 0)
+        return lm_steps_decode(session->steps, n_held, it->draw, &it->pending, err);
+    struct step_inbox *inbox = lm_arena_map(session->memory.shared, session->memory.inbox);
+    inbox->n_draft = it->n_draft;
+    for (uint32_t i = 0; i < it->n_draft; i++)
+        inbox->draft[i] = (uint32_t)draft[i];
+    return lm_steps_verify(session->steps, n_held, it->draw, &it->pending, err);
+}
+
+// How many decode steps go into one submit; 0: a part of one. Where a draft may come is not decided
+// by time: while it may, each step goes alone.
+static uint32_t choose_repeats(const lm_generation *it)
+{
+    if (it->pending.next_piece != 0 || it->n_draft > 0)
+        return 0;
+    const uint32_t n =
+        lm_steps_repeats(it->session->steps, &it->pending, it->session->n_tokens + 1);
+    const uint32_t left = it->limit - it->n_seen;
+    const uint32_t most = it->lookup ? lm_lookup_pause(it->lookup) : left;
+    return n < most ? (n < left ? n : left) : (most < left ? most : left);
+}
+
 // One submit of decoding: several whole steps where they are short, else a part of one.
 static bool decode(lm_generation *it, lm_error *err)
 {
     lm_session *session = it->session;
-    if (!it->pending.step &&
-        !lm_steps_decode(session->steps, session->n_tokens + 1, it->draw, &it->pending, err))
+    if (!it->pending.step && !begin_step(it, err))
         return false;
-    const uint32_t left = it->limit - it->n_seen;
-    uint32_t repeats = it->pending.next_piece == 0
-                           ? lm_steps_repeats(session->steps, &it->pending, session->n_tokens + 1)
-                           : 0;
-    if (repeats > left)
-        repeats = left;
+    const uint32_t repeats = choose_repeats(it);
     if (repeats > 1)
         return lm_steps_repeat(session->steps, &it->pending, repeats, err);
     // The first token is shown before it is evaluated: its piece goes alone.
@@ -245,6 +293,8 @@ static bool collect(lm_generation *it, lm_event *event, lm_error *err)
         }
         session->tokens[session->n_tokens++] = (lm_token)token;
         it->n_seen++;
+        if (it->lookup)
+            lm_lookup_add(it->lookup, (lm_token)token);
         if (it->logprobs)
             lm_sampling_read(&outbox->logprobs[(it->n_drawn - 1) % STEP_OUT_LOGPROBS],
                              &it->logprobs[event->n_tokens]);
@@ -263,6 +313,23 @@ static bool collect(lm_generation *it, lm_event *event, lm_error *err)
     return true;
 }
 
+// Books what became of the draft of a finished step.
+static void learn(lm_generation *it, const struct step_inbox *inbox,
+                  const struct step_outbox *outbox)
+{
+    if (it->n_draft == 0)
+        return;
+    const uint32_t n_given = outbox->n_out - it->n_out_before;
+    const uint32_t first = outbox->tokens[it->n_out_before % STEP_OUT_TOKENS];
+    const uint32_t n_accepted = n_given > 0 && first == inbox->draft[0] ? n_given : 0;
+    lm_lookup_learn(it->lookup, n_accepted);
+    lm_lookup_stats *stats = &it->session->stats.lookup;
+    stats->steps++;
+    stats->drafted += it->n_draft;
+    stats->accepted += n_accepted;
+    it->n_draft = 0;
+}
+
 // Books what a finished step evaluated: every token drawn whose evaluation was not stopped.
 static void settle(lm_generation *it)
 {
@@ -271,6 +338,7 @@ static void settle(lm_generation *it)
         return;
     it->pending = (lm_pending){0};
     const struct step_outbox *outbox = lm_arena_map(session->memory.shared, session->memory.outbox);
+    learn(it, lm_arena_map(session->memory.shared, session->memory.inbox), outbox);
     const uint32_t n_evaluated =
         it->n_base + outbox->n_out - (outbox->stop != STEP_RUNNING && outbox->n_out > 0);
     session->stats.evaluated += n_evaluated - session->n_evaluated;

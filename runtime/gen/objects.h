@@ -3,6 +3,7 @@
 #ifndef LM_GEN_OBJECTS_H
 #define LM_GEN_OBJECTS_H
 
+#include "gen/lookup.h"
 #include "gen/repetition.h"
 #include "gen/sampling.h"
 #include "gen/steps.h"
@@ -117,6 +118,9 @@ struct lm_generation {
     lm_token_logprobs *logprobs; // owned, [STEP_OUT_LOGPROBS] of the event; NULL: not asked for
     bool is_started;             // the device's state is set
     lm_pending pending;          // the decode step under way
+    lm_lookup *lookup;           // owned; NULL: no drafts
+    uint32_t n_draft;            // tokens of the draft of the step under way, 0: none
+    uint32_t n_out_before;       // tokens drawn before it
     uint32_t n_drawn;            // tokens taken from the outbox, the end token included
     uint32_t n_told;             // tokens that another generation drew and told
     uint32_t n_seen;             // n_told and those drawn that were appended to the session

@@ -40,6 +40,8 @@ static void resolve(lm_session *it, lm_kv_type kv)
         .logits = at[11],
         .parts = at[12],
         .sample = at[13],
+        .rows = at[14],
+        .draft = at[15],
     };
     it->timeline = (lm_timeline_memory){
         .inbox = lm_arena_address(m->shared, m->inbox),

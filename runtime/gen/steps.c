@@ -8,14 +8,18 @@
 #define SUBMIT_NS  50000000u // what one submit should last
 #define MIN_BUCKET 256       // shortest context that recordings tell apart
 
-enum step_kind { STEP_PREFILL, STEP_START, STEP_DECODE, STEP_READ };
+// A step of LM_DRAFT_ROWS tokens against one of a single token, in sixteenths.
+#define VERIFY_COST_SOFTWARE 48
+#define VERIFY_COST_GPU      24
+
+enum step_kind { STEP_PREFILL, STEP_START, STEP_DECODE, STEP_VERIFY, STEP_READ };
 
 struct step_key {
     enum step_kind kind;
     uint32_t n_tokens;
     uint32_t n_splits;
     bool logits;
-    lm_draw draw; // of decoding
+    lm_draw draw; // of decoding and verifying
 };
 
 struct lm_step {
@@ -142,11 +146,11 @@ static void record_begin(lm_steps *it, lm_recording *rec)
                           });
 }
 
-static void record_draw(lm_steps *it, lm_recording *rec, lm_draw draw)
+static void record_draw(lm_steps *it, lm_recording *rec, lm_draw draw, uint64_t logits)
 {
     if (draw != LM_DRAW_GREEDY) {
         lm_op_sample(rec, &(lm_sample){
-                              .logits = it->scratch->logits,
+                              .logits = logits,
                               .parts = it->scratch->parts,
                               .scratch = it->scratch->sample,
                               .inbox = it->memory->inbox,
@@ -160,7 +164,7 @@ static void record_draw(lm_steps *it, lm_recording *rec, lm_draw draw)
         return;
     }
     lm_op_draw_greedy(rec, &(lm_draw_greedy){
-                               .logits = it->scratch->logits,
+                               .logits = logits,
                                .parts = it->scratch->parts,
                                .inbox = it->memory->inbox,
                                .step = it->memory->step,
@@ -169,6 +173,32 @@ static void record_draw(lm_steps *it, lm_recording *rec, lm_draw draw)
                                .n_vocab = it->config->n_vocab,
                                .n_ctx = it->memory->n_ctx,
                            });
+}
+
+static void record_verify(lm_steps *it, lm_recording *rec, const lm_forward *forward, lm_draw draw)
+{
+    const lm_draft draft = {
+        .rows = it->scratch->rows,
+        .draft = it->scratch->draft,
+        .logits = it->scratch->logits,
+        .inbox = it->memory->inbox,
+        .step = it->memory->step,
+        .outbox = it->memory->outbox,
+        .tokens = it->memory->tokens,
+        .n_vocab = it->config->n_vocab,
+        .n_ctx = it->memory->n_ctx,
+    };
+    record_draw(it, rec, draw, it->scratch->logits);
+    lm_recording_cut(rec); // as in a decode step
+    lm_op_draft_begin(rec, &draft);
+    lm_forward_record(rec, forward);
+    for (uint32_t row = 0; row + 1 < LM_DRAFT_ROWS; row++) {
+        lm_op_draft_judge(rec, &draft, row);
+        record_draw(it, rec, draw, it->scratch->rows + (uint64_t)row * it->config->n_vocab * 4);
+    }
+    lm_op_draft_judge(rec, &draft, LM_DRAFT_ROWS - 1);
+    lm_op_draft_end(rec, &draft);
+    lm_recording_cut(rec);
 }
 
 static void record(lm_steps *it, lm_recording *rec, const struct step_key *key, uint64_t readback)
@@ -181,6 +211,7 @@ static void record(lm_steps *it, lm_recording *rec, const struct step_key *key, 
         .n_tokens = key->n_tokens,
         .n_splits = key->n_splits,
         .logits = key->logits,
+        .all_logits = key->kind == STEP_VERIFY,
     };
     switch (key->kind) {
     case STEP_PREFILL:
@@ -191,9 +222,12 @@ static void record(lm_steps *it, lm_recording *rec, const struct step_key *key, 
         record_begin(it, rec);
         break;
     case STEP_DECODE:
-        record_draw(it, rec, key->draw);
+        record_draw(it, rec, key->draw, it->scratch->logits);
         lm_recording_cut(rec); // the first token can be shown before it is evaluated
         lm_forward_record(rec, &forward);
+        break;
+    case STEP_VERIFY:
+        record_verify(it, rec, &forward, key->draw);
         break;
     case STEP_READ:
         lm_op_copy(rec, &(lm_copy){.from = it->scratch->logits,
@@ -299,6 +333,31 @@ bool lm_steps_decode(lm_steps *it, uint32_t n_held, lm_draw draw, lm_pending *pe
         return false;
     pending->is_checked = it->checker && lm_checker_takes_decode(it->checker);
     return true;
+}
+
+bool lm_steps_verify(lm_steps *it, uint32_t n_held, lm_draw draw, lm_pending *pending,
+                     lm_error *err)
+{
+    const uint32_t n_ctx = round_ctx(it, n_held + LM_DRAFT_ROWS - 1);
+    const struct step_key key = {
+        .kind = STEP_VERIFY,
+        .n_tokens = LM_DRAFT_ROWS,
+        .n_splits = lm_steps_splits(it->gpu, it->config, LM_DRAFT_ROWS, n_ctx),
+        .draw = draw,
+    };
+    return begin(it, &key, 0, pending, err);
+}
+
+bool lm_steps_can_verify(const lm_steps *it)
+{
+    return !it->checker && it->config->n_vocab % 4 == 0; // rows of logits are pointed at
+}
+
+uint32_t lm_steps_verify_cost(const lm_steps *it)
+{
+    // Of software devices measured (docs/speed-log.md); of GPUs reasoned: the weights are read
+    // once.
+    return lm_gpu_is_software(it->gpu) ? VERIFY_COST_SOFTWARE : VERIFY_COST_GPU;
 }
 
 bool lm_steps_prepare_decode(lm_steps *it, uint32_t n_first, uint32_t n_last, lm_draw draw,

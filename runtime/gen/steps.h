@@ -59,6 +59,18 @@ bool lm_steps_start(lm_steps *steps, lm_pending *pending, lm_error *err);
 bool lm_steps_decode(lm_steps *steps, uint32_t n_held, lm_draw draw, lm_pending *pending,
                      lm_error *err);
 
+// Begins a verified step: draw a token; where it is the first of the draft that the inbox holds,
+// evaluate the draft's tokens with it and keep those that would have been drawn too, one by one
+// (shaders/interface/draft.h). Never checked.
+bool lm_steps_verify(lm_steps *steps, uint32_t n_held, lm_draw draw, lm_pending *pending,
+                     lm_error *err);
+
+// Whether steps can be verified: there is no checker, and the vocabulary is a multiple of four.
+bool lm_steps_can_verify(const lm_steps *steps);
+
+// What a verified step takes on this device, in sixteenths of what a decode step takes.
+uint32_t lm_steps_verify_cost(const lm_steps *steps);
+
 // Records every decode step that a timeline needs while it grows from `n_first` to `n_last` tokens.
 bool lm_steps_prepare_decode(lm_steps *steps, uint32_t n_first, uint32_t n_last, lm_draw draw,
                              lm_error *err);

@@ -38,6 +38,8 @@ void lm_scratch_sizes(const lm_config *c, uint32_t n_tokens, uint32_t max_splits
         ((uint64_t)c->n_vocab + 3) / 4 * 16, // copied out in units of 16 bytes
         lm_draw_parts_bytes(),
         lm_sample_scratch_bytes(c->n_vocab),
+        LM_DRAFT_ROWS * (uint64_t)c->n_vocab * 4,
+        lm_draft_bytes(),
     };
     for (int i = 0; i < LM_SCRATCH_TENSORS; i++)
         sizes[i] = all[i];
@@ -171,6 +173,14 @@ static void output_block(lm_recording *rec, const lm_forward *f)
                                    .step = f->memory->step});
 }
 
+// rows = output(norm(residual)), for every token
+static void output_rows(lm_recording *rec, const lm_forward *f)
+{
+    norm(rec, f, lm_weights_norm(f->weights, LM_TENSOR_OUTPUT_NORM, 0));
+    multiply(rec, f, lm_weights_matrix(f->weights, LM_TENSOR_OUTPUT, 0), f->scratch->normed,
+             f->scratch->rows, false);
+}
+
 void lm_forward_record(lm_recording *rec, const lm_forward *f)
 {
     lm_op_embed(rec, &(lm_embed){
@@ -188,5 +198,7 @@ void lm_forward_record(lm_recording *rec, const lm_forward *f)
     }
     if (f->logits)
         output_block(rec, f);
+    if (f->all_logits)
+        output_rows(rec, f);
     lm_recording_cut(rec);
 }

@@ -24,9 +24,11 @@ typedef struct lm_scratch {
     uint64_t logits;   // [n_vocab]
     uint64_t parts;    // of the draw
     uint64_t sample;   // of the draw with sampling
+    uint64_t rows;     // [LM_DRAFT_ROWS][n_vocab]: the logits of every row
+    uint64_t draft;    // of a verified step
 } lm_scratch;
 
-#define LM_SCRATCH_TENSORS 14
+#define LM_SCRATCH_TENSORS 16
 
 // The sizes of lm_scratch's tensors in bytes, in their order, for steps of at most `n_tokens`.
 void lm_scratch_sizes(const lm_config *config, uint32_t n_tokens, uint32_t max_splits,
@@ -54,6 +56,7 @@ typedef struct lm_forward {
     uint32_t n_tokens; // the most of this step; 1, 8 or a multiple of 16
     uint32_t n_splits; // of attention; 1 where n_tokens exceeds LM_SPLIT_TOKENS
     bool logits;       // for the step's last token
+    bool all_logits;   // for all of them, to scratch.rows: n_tokens is at most LM_DRAFT_ROWS
 } lm_forward;
 
 // Appends the step's ops. Cuts between layers, and between intervals where n_tokens is large.

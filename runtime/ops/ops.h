@@ -164,6 +164,22 @@ typedef struct lm_sample_parts {
 } lm_sample_parts;
 lm_sample_parts lm_sample_parts_of(uint64_t scratch, uint32_t n_vocab);
 
+// A verified step (shaders/interface/draft.h): after a draw, `begin` takes the inbox's draft;
+// behind the forward pass comes for each row but the last `judge` and a draw from the row, then
+// `judge` for the last; `end` puts the logits of the last accepted token where draws read them.
+#define LM_DRAFT_ROWS 8
+typedef struct lm_draft {
+    uint64_t rows;   // f32 [LM_DRAFT_ROWS][n_vocab]
+    uint64_t draft;  // scratch of lm_draft_bytes()
+    uint64_t logits; // f32 [n_vocab]
+    uint64_t inbox, step, outbox, tokens;
+    uint32_t n_vocab, n_ctx;
+} lm_draft;
+void lm_op_draft_begin(lm_recording *rec, const lm_draft *op);
+void lm_op_draft_judge(lm_recording *rec, const lm_draft *op, uint32_t row);
+void lm_op_draft_end(lm_recording *rec, const lm_draft *op);
+uint64_t lm_draft_bytes(void);
+
 // Lays rows of a GGUF tensor out as `to` wants them.
 typedef struct lm_relayout {
     uint64_t from; // n_rows rows as the file has them; readable for 4 bytes more

@@ -15,11 +15,13 @@
 #define STEP_BIASES 64       // tokens whose logits may be shifted
 #define STEP_LOGPROBS 20     // most probable tokens told about for each drawn one
 #define STEP_OUT_LOGPROBS 16 // ring of what is told: no submit may draw more
+#define STEP_DRAFT 8         // tokens of a verified step, see draft.h
 
 #define STEP_RUNNING 0
 #define STEP_STOP_END 1      // an end token was drawn (it is not appended)
 #define STEP_STOP_LENGTH 2   // nothing remained to be drawn
 #define STEP_STOP_NUMBERS 3  // the logits held a NaN or an infinity
+#define STEP_PAUSED 4        // within a verified step: no more is drawn in it
 
 struct step_state {
     uint pos;       // position of the step's first token
@@ -57,7 +59,7 @@ struct step_logprobs {
     float top_logprobs[STEP_LOGPROBS];
 };
 
-// Written by the host while the device is idle, read by step_begin and the draw.
+// Written by the host while the device is idle, read by step_begin, draws and draft_begin.
 struct step_inbox {
     uint pos;
     uint n_tokens;
@@ -65,6 +67,8 @@ struct step_inbox {
     uint n_end;
     uint end_tokens[STEP_END_TOKENS];
     LM_STRUCT(step_sampling) sampling;
+    uint n_draft;           // of the next verified step
+    uint draft[STEP_DRAFT]; // what its tokens may be
     uint tokens[STEP_MAX_TOKENS];
 };
 

@@ -1,0 +1,238 @@
+// Drafts: what stands behind the last tokens somewhere else, when it pays.
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "gen/lookup.h"
+
+#include <string.h>
+
+#define N_VOCAB 1000
+#define COST    24 // one and a half tokens
+
+static lm_lookup *create(lm_lookup_mode mode, const lm_token *reference, size_t n)
+{
+    lm_error err = {0};
+    const lm_lookup_params params = {.mode = mode, .reference = reference, .n_reference = n};
+    lm_lookup *it = lm_lookup_create(
+        &(lm_lookup_wish){.params = &params, .n_vocab = N_VOCAB, .most = 4096, .cost = COST}, &err);
+    assert_non_null(it);
+    return it;
+}
+
+// Tokens as letters, so that cases can be read.
+static void add(lm_lookup *it, const char *text)
+{
+    for (; *text; text++)
+        lm_lookup_add(it, *text);
+}
+
+static void expect(lm_lookup *it, uint32_t most, const char *want)
+{
+    lm_token draft[LM_LOOKUP_DRAFT];
+    char got[LM_LOOKUP_DRAFT + 1] = "";
+    const uint32_t n = lm_lookup_draft(it, most, draft);
+    for (uint32_t i = 0; i < n; i++)
+        got[i] = (char)draft[i];
+    assert_string_equal(got, want);
+}
+
+static void what_followed_is_drafted(void **state)
+{
+    (void)state;
+    lm_lookup *it = create(LM_LOOKUP_ON, NULL, 0);
+    expect(it, 8, "");
+    add(it, "abcdefghijklm");
+    expect(it, 8, "");
+    add(it, "c");
+    expect(it, 8, ""); // one token alone says nothing
+    add(it, "d");
+    expect(it, 8, "efghijkl");
+    expect(it, 3, "efg");
+    expect(it, 1, ""); // it is drawn without a draft, too
+    add(it, "e");
+    expect(it, 8, "fghijklm");
+    add(it, "fghijkl");
+    expect(it, 8, "mcdefghi");
+    lm_lookup_destroy(&it);
+    assert_null(it);
+    lm_lookup_destroy(&it);
+}
+
+// The longest run that is the same decides, then the latest place.
+static void the_longest_run_decides(void **state)
+{
+    (void)state;
+    lm_lookup *it = create(LM_LOOKUP_ON, NULL, 0);
+    add(it, "abcdeXYZ..fgdeUVW..cde");
+    expect(it, 3, "XYZ");
+    lm_lookup_destroy(&it);
+    it = create(LM_LOOKUP_ON, NULL, 0);
+    add(it, "abcdeXYZ..fgdeUVW..-de");
+    expect(it, 3, "UVW");
+    lm_lookup_destroy(&it);
+}
+
+static void a_reference_is_looked_at_too(void **state)
+{
+    (void)state;
+    static const lm_token reference[] = {'x', 'y', 'z', 'u', -1, N_VOCAB, 'v', 'w', 'p', 'q', 'x'};
+    lm_lookup *it = create(LM_LOOKUP_ON, reference, 11);
+    expect(it, 8, ""); // there is no text yet
+    add(it, "y");
+    expect(it, 8, ""); // "xy" does not go on over the end of the reference
+    add(it, "z");
+    expect(it, 8, ""); // one token, and then one that is none
+    add(it, "vw");
+    expect(it, 8, "pqx");
+    lm_lookup_destroy(&it);
+}
+
+static void a_text_that_repeats_goes_on(void **state)
+{
+    (void)state;
+    lm_lookup *it = create(LM_LOOKUP_ON, NULL, 0);
+    add(it, "abcabc");
+    expect(it, 8, "abcabcab");
+    add(it, "-------");
+    expect(it, 8, "--------");
+    lm_lookup_destroy(&it);
+}
+
+// Where the text leaves its place for a few tokens, it is found again near there: not where the
+// same two tokens stood last.
+static void an_edit_is_found_again(void **state)
+{
+    (void)state;
+    lm_lookup *it = create(LM_LOOKUP_ON, NULL, 0);
+    add(it, "for(foo;stop)bar=12345;end;next;stop)more;");
+    add(it, "for(foo");
+    expect(it, 4, ";sto");
+    add(it, "fo;"); // another name
+    expect(it, 4, "stop");
+    add(it, "stop)xyz=1");
+    expect(it, 4, "2345");
+    lm_lookup_destroy(&it);
+}
+
+static void accept_nothing(lm_lookup *it, uint32_t first, uint32_t n, uint32_t *n_drafts)
+{
+    lm_token draft[LM_LOOKUP_DRAFT];
+    for (uint32_t i = first; i < first + n; i++) {
+        add(it, "ab");
+        if (lm_lookup_draft(it, 8, draft) > 0) {
+            ++*n_drafts;
+            lm_lookup_learn(it, 0);
+        }
+        lm_lookup_add(it, (lm_token)(200 + i)); // never what was drafted
+    }
+}
+
+// It stops where nothing is accepted, tries again now and then, and goes on where something is.
+static void it_pays_or_rests(void **state)
+{
+    (void)state;
+    lm_lookup *it = create(LM_LOOKUP_AUTO, NULL, 0);
+    uint32_t n_drafts = 0;
+    accept_nothing(it, 0, 300, &n_drafts);
+    assert_in_range(n_drafts, 3, 12);
+    uint32_t n_before = n_drafts;
+    accept_nothing(it, 300, 300, &n_drafts);
+    assert_in_range(n_drafts - n_before, 1, 4);
+
+    lm_token draft[LM_LOOKUP_DRAFT];
+    n_before = 0;
+    for (uint32_t i = 0; i < 900; i++) {
+        const uint32_t n = lm_lookup_draft(it, 8, draft);
+        lm_lookup_learn(it, n);
+        for (uint32_t d = 0; d < n; d++)
+            lm_lookup_add(it, draft[d]);
+        if (n == 0)
+            lm_lookup_add(it, (lm_token)(200 + i % 100));
+        n_before += n;
+    }
+    assert_true(n_before > 6000);
+    lm_lookup_destroy(&it);
+
+    it = create(LM_LOOKUP_ON, NULL, 0);
+    n_drafts = 0;
+    accept_nothing(it, 0, 300, &n_drafts);
+    assert_in_range(n_drafts, 290, 300);
+    lm_lookup_destroy(&it);
+}
+
+// After some tokens without a draft the next ones may come together, as many as it says.
+static void it_pauses(void **state)
+{
+    (void)state;
+    lm_lookup *it = create(LM_LOOKUP_AUTO, NULL, 0);
+    lm_token draft[LM_LOOKUP_DRAFT];
+    uint32_t n_paused = 0;
+    for (lm_token i = 1; i < 200; i++) {
+        lm_lookup_add(it, i);
+        const uint32_t pause = lm_lookup_pause(it);
+        assert_in_range(pause, 0, 8);
+        assert_int_equal(lm_lookup_draft(it, 8, draft), 0);
+        n_paused += pause > 0;
+        if (pause > 0) // asking changes nothing
+            assert_int_equal(lm_lookup_pause(it), pause);
+    }
+    assert_in_range(n_paused, 100, 190);
+    lm_lookup_destroy(&it);
+    it = create(LM_LOOKUP_ON, NULL, 0);
+    for (lm_token i = 1; i < 200; i++) {
+        lm_lookup_add(it, i);
+        lm_lookup_draft(it, 8, draft);
+        assert_int_equal(lm_lookup_pause(it), 0);
+    }
+    lm_lookup_destroy(&it);
+}
+
+// What was noted for one text is not drafted for another that only has the same hash.
+static void drafts_follow_equal_tokens(void **state)
+{
+    (void)state;
+    lm_lookup *it = create(LM_LOOKUP_ON, NULL, 0);
+    static lm_token text[3000];
+    uint32_t random = 1;
+    uint32_t n_drafts = 0;
+    for (uint32_t i = 0; i < 3000; i++) {
+        random = random * 1664525u + 1013904223u;
+        text[i] = (lm_token)((random >> 16) % 40);
+        lm_lookup_add(it, text[i]);
+        lm_token draft[LM_LOOKUP_DRAFT];
+        const uint32_t n = lm_lookup_draft(it, 8, draft);
+        if (n == 0)
+            continue;
+        n_drafts++;
+        bool stands_there = false;
+        for (uint32_t at = 2; at <= i && !stands_there; at++) {
+            bool same = text[at - 1] == text[i] && text[at - 2] == text[i - 1];
+            for (uint32_t d = 0; d < n && same; d++)
+                same = draft[d] == (at + d <= i ? text[at + d] : draft[at + d - i - 1]);
+            stands_there = same;
+        }
+        assert_true(stands_there);
+    }
+    assert_in_range(n_drafts, 1000, 3000);
+    lm_lookup_destroy(&it);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_followed_is_drafted),
+        cmocka_unit_test(the_longest_run_decides),
+        cmocka_unit_test(a_reference_is_looked_at_too),
+        cmocka_unit_test(a_text_that_repeats_goes_on),
+        cmocka_unit_test(an_edit_is_found_again),
+        cmocka_unit_test(it_pays_or_rests),
+        cmocka_unit_test(it_pauses),
+        cmocka_unit_test(drafts_follow_equal_tokens),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
