@@ -3,6 +3,7 @@
 #include "diagnosis_report.h"
 
 #include "fault_log.h"
+#include "input.h"
 #include "interrupt.h"
 #include "output.h"
 
@@ -27,6 +28,25 @@ bool cli_engine_goes_on(lm_error *err)
     return !cli_interrupted() || lm_fail(err, LM_CANCELLED, "interrupted");
 }
 
+// The text that drafts may come from, as tokens.
+static bool read_reference(cli_engine *engine, lm_error *err)
+{
+    const char *name = engine->options->lookup_file;
+    char *text = NULL;
+    size_t size = 0;
+    if (!name)
+        return true;
+    if (!cli_input_read(name, &text, &size, err))
+        return false;
+    lm_tokenizer *tokenizer = cli_engine_read_tokenizer(engine, err);
+    const bool ok =
+        tokenizer && lm_tokenizer_encode(tokenizer, (lm_text){text, size}, LM_ENCODE_PLAIN,
+                                         &engine->reference, &engine->n_reference, err);
+    lm_tokenizer_destroy(&tokenizer);
+    free(text);
+    return ok;
+}
+
 bool cli_engine_choose(cli_engine *engine, const cli_options *options, lm_error *err)
 {
     *engine = (cli_engine){.options = options};
@@ -36,7 +56,7 @@ bool cli_engine_choose(cli_engine *engine, const cli_options *options, lm_error 
         return false;
     cli_model_announce(&engine->choice);
     engine->choice.params.file_stamp = engine->choice.info.file_stamp;
-    return true;
+    return read_reference(engine, err);
 }
 
 lm_tokenizer *cli_engine_read_tokenizer(const cli_engine *engine, lm_error *err)
@@ -196,6 +216,7 @@ lm_generation_params cli_engine_generation(const cli_engine *engine, uint32_t ma
         .n_stops = options->n_stops,
         .ignore_end = options->ignore_end,
         .end_repetition = options->stop_repetition,
+        .lookup = {options->lookup, engine->reference, engine->n_reference},
     };
     params.sampling.biases = options->biases;
     params.sampling.n_biases = options->n_biases;
@@ -242,8 +263,10 @@ static void close_device(cli_engine *engine)
 bool cli_engine_reopen(cli_engine *engine, lm_error *err)
 {
     engine->lost = cli_engine_stats(engine);
-    if (engine->lost.first_token_ns == 0) // they are of the answer before
+    if (engine->lost.first_token_ns == 0) { // they are of the answer before
         engine->lost.decode_ns = engine->lost.decode_tokens = 0;
+        engine->lost.lookup = (lm_lookup_stats){0};
+    }
     engine->answer_was_lost = true;
     close_device(engine);
     if (open_all(engine, err))
@@ -271,6 +294,9 @@ lm_session_stats cli_engine_stats(const cli_engine *engine)
     stats.logits_hash = 0; // of a part only
     stats.decode_ns += lost->decode_ns;
     stats.decode_tokens += lost->decode_tokens;
+    stats.lookup.steps += lost->lookup.steps;
+    stats.lookup.drafted += lost->lookup.drafted;
+    stats.lookup.accepted += lost->lookup.accepted;
     if (lost->first_token_ns > 0) {
         stats.prefill_ns = lost->prefill_ns;
         stats.prefill_tokens = lost->prefill_tokens;
@@ -282,5 +308,7 @@ lm_session_stats cli_engine_stats(const cli_engine *engine)
 void cli_engine_close(cli_engine *engine)
 {
     close_device(engine);
+    free(engine->reference);
+    engine->reference = NULL;
     cli_model_choice_finish(&engine->choice);
 }

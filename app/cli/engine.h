@@ -24,6 +24,8 @@
 typedef struct cli_engine {
     const cli_options *options; // borrowed
     cli_model_choice choice;
+    lm_token *reference; // owned [n_reference]: of --lookup-file
+    size_t n_reference;
     char cache_dir[4096];
     lm_device *device;   // owned, NULL until open
     char warning[256];   // the device's last one that was shown
@@ -37,8 +39,8 @@ typedef struct cli_engine {
 } cli_engine;
 
 // Notices SIGINT from here on, so call it after all input was read. Finds the model, looks into it
-// and says where it is the demonstration model; opens no device. Call cli_engine_close() in either
-// case.
+// and says where it is the demonstration model; reads --lookup-file; opens no device. Call
+// cli_engine_close() in either case.
 bool cli_engine_choose(cli_engine *engine, const cli_options *options, lm_error *err);
 
 // The tokenizer before anything is open, so that a text that does not fit fails at once. NULL on
@@ -63,7 +65,7 @@ bool cli_engine_reopen(cli_engine *engine, lm_error *err);
 bool cli_engine_sync(cli_engine *engine, const lm_token *tokens, size_t n_tokens, lm_error *err);
 
 // What the options say of a generation; `max_tokens` where they do not give -n. Borrows from the
-// options.
+// options and the engine.
 lm_generation_params cli_engine_generation(const cli_engine *engine, uint32_t max_tokens);
 
 // The session's figures; counters go on over a device that was lost. cli_engine_begin_answer() says

@@ -21,6 +21,7 @@ enum kind {
     BIAS,      // ID=V, one more of a list
     KV,        // lm_kv_type
     SHAPE,     // lm_infill_shape
+    LOOKUP,    // lm_lookup_mode
     STOP,      // one more of a list
     REPO_FILE, // one more of a list
     MODEL,     // one more of a list
@@ -146,6 +147,11 @@ static const struct option table[] = {
      GENERATE},
     {0, "stop-repetition", NULL, "end a text that only repeats itself, instead of a warning", FLAG,
      AT(stop_repetition), 0, 0, GENERATE},
+    {0, "lookup", "auto|on|off",
+     "draft from what is there already and verify: where it pays (default), always, never", LOOKUP,
+     AT(lookup), 0, 0, GENERATE},
+    {0, "lookup-file", "FILE", "draft from FILE too, such as the file that is edited", TEXT,
+     AT(lookup_file), 0, 0, GENERATE},
     {0, "kv", "f16|f32|q8_0", "precision of the KV cache (default f16)", KV, AT(kv), 0, 0,
      ON_DEVICE | CLI_BENCH},
     {0, "device", "DEVICE", "a UUID or a part of a name from 'lemnos devices'", TEXT, AT(device), 0,
@@ -296,6 +302,18 @@ static bool set_shape(const char *value, lm_infill_shape *shape, lm_error *err)
     return lm_fail(err, LM_BAD_ARGUMENT, "--shape '%s' is none of auto, line and block", value);
 }
 
+static bool set_lookup(cli_options *options, const char *value, lm_error *err)
+{
+    static const char *const names[] = {"off", "auto", "on"};
+    for (int mode = LM_LOOKUP_OFF; mode <= LM_LOOKUP_ON; mode++)
+        if (strcmp(value, names[mode]) == 0) {
+            options->lookup = (lm_lookup_mode)mode;
+            options->lookup_given = true;
+            return true;
+        }
+    return lm_fail(err, LM_BAD_ARGUMENT, "--lookup '%s' is none of auto, on and off", value);
+}
+
 // `shown` is the option as the user wrote it; `value` is NULL for flags.
 static bool set_option(cli_options *options, const struct option *opt, const char *shown,
                        const char *value, lm_error *err)
@@ -325,6 +343,8 @@ static bool set_option(cli_options *options, const struct option *opt, const cha
         return set_kv(value, field, err);
     case SHAPE:
         return set_shape(value, field, err);
+    case LOOKUP:
+        return set_lookup(options, value, err);
     case TEXT:
     case STOP:
     case REPO_FILE:
@@ -417,6 +437,8 @@ static bool check_options(const cli_options *options, unsigned command, lm_error
         return lm_fail(err, LM_BAD_ARGUMENT, "--system and --system-file exclude each other");
     if (options->n_logprobs && !options->json)
         return lm_fail(err, LM_BAD_ARGUMENT, "--logprobs needs --json to show them in");
+    if (options->lookup_file && options->lookup_given && options->lookup == LM_LOOKUP_OFF)
+        return lm_fail(err, LM_BAD_ARGUMENT, "--lookup-file and --lookup off exclude each other");
     return true;
 }
 
@@ -433,6 +455,8 @@ static bool make_safe(cli_options *options, unsigned command, lm_error *err)
         options->safe = true;
     if (options->safe)
         options->kv = LM_KV_F32;
+    if (!options->lookup_given)
+        options->lookup = options->safe ? LM_LOOKUP_OFF : LM_LOOKUP_AUTO;
     return true;
 }
 

@@ -64,11 +64,14 @@ typedef struct cli_options {
     const char *trace;       // --trace
     lm_kv_type kv;           // --kv
     lm_infill_shape shape;   // --shape
+    lm_lookup_mode lookup;   // --lookup
+    const char *lookup_file; // --lookup-file
     bool json;
     bool verbose;
     bool validation;
-    bool safe;     // --safe or LM_SAFE=1; the KV cache is f32 then
-    bool kv_given; // --kv
+    bool safe;         // --safe or LM_SAFE=1; the KV cache is f32 then
+    bool kv_given;     // --kv
+    bool lookup_given; // --lookup
     bool ignore_end;
     bool stop_repetition; // --stop-repetition
     bool check;           // --check

@@ -38,6 +38,14 @@ static const char *ended(const cli_report *report)
     return report->ended ? report->ended : lm_finish_name(report->finish);
 }
 
+static void report_lookup(const lm_lookup_stats *lookup)
+{
+    if (lookup->steps > 0)
+        fprintf(stderr, "lookup: %s of %s drafted tokens accepted in %s steps\n",
+                cli_human_count(lookup->accepted).text, cli_human_count(lookup->drafted).text,
+                cli_human_count(lookup->steps).text);
+}
+
 void cli_report_figures(const cli_report *report, bool verbose)
 {
     const lm_session_stats *stats = &report->stats;
@@ -51,12 +59,22 @@ void cli_report_figures(const cli_report *report, bool verbose)
             cli_human_count(report->n_tokens).text,
             per_second(stats->decode_tokens, stats->decode_ns), milliseconds(stats->first_token_ns),
             ended(report));
+    if (verbose)
+        report_lookup(&stats->lookup);
     if (verbose && stats->logits_hash)
         fprintf(stderr, "logits hash 0x%016llx; ", (unsigned long long)stats->logits_hash);
     if (verbose)
         fprintf(stderr, "model loaded in %.0f ms; %s of device memory, %s bytes; %s submits\n",
                 milliseconds(report->load_ns), cli_human_size(report->memory_bytes).text,
                 cli_human_count(report->memory_bytes).text, cli_human_count(stats->submits).text);
+}
+
+static bool add_lookup(cJSON *json, const lm_lookup_stats *lookup)
+{
+    cJSON *object = cli_json_add_object(json, "lookup");
+    return cli_json_add_number(object, "steps", (double)lookup->steps) &&
+           cli_json_add_number(object, "drafted", (double)lookup->drafted) &&
+           cli_json_add_number(object, "accepted", (double)lookup->accepted);
 }
 
 static bool add_timings(cJSON *json, const cli_report *report)
@@ -134,7 +152,7 @@ bool cli_report_add_answer(cJSON *json, const cli_report *report)
            cli_json_add_number(json, "new_tokens", (double)report->n_tokens) &&
            cli_json_add_number(json, "decode_tokens", (double)stats->decode_tokens) &&
            cli_json_add_number(json, "submits", (double)stats->submits) &&
-           add_timings(json, report) &&
+           add_lookup(json, &stats->lookup) && add_timings(json, report) &&
            (!stats->logits_hash || cli_json_add_hex(json, "logits_hash", stats->logits_hash));
 }
 

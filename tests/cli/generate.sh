@@ -50,6 +50,21 @@ gives 0 run -m "$model" -n 12 --ignore-end --json --logprobs 3 'int x'
 [ "$(grep -o '"logprob":-' "$out" | wc -l)" -eq 48 ] || fail "--logprobs: not 4 for each token"
 refuses 1 "token 1024, which is outside the vocabulary of 1024" run -m "$model" --logit-bias 1024=1 x
 
+# Drafts, right or wrong, change nothing but how many tokens are evaluated together.
+{
+    cat "$dir/prompt" "$dir/text"
+    printf 'and more of it'
+} >"$dir/whole"
+gives 0 run -m "$model" -n 12 --ignore-end --lookup on --lookup-file "$dir/whole" --json 'int x'
+says "$out" '"lookup":{"steps":' "--lookup-file --json"
+gives 0 run -m "$model" -n 12 --ignore-end --lookup on --lookup-file "$dir/whole" 'int x'
+same "$dir/text" "$out" "--lookup on"
+gives 0 run -m "$model" -n 12 --ignore-end --lookup off 'int x'
+same "$dir/text" "$out" "--lookup off"
+refuses 1 "$dir/none" run -m "$model" --lookup-file "$dir/none" x
+refuses 2 "--lookup 'perhaps' is none of auto, on and off" run --lookup perhaps x
+refuses 2 "--lookup-file and --lookup off exclude each other" run --lookup off --lookup-file x x
+
 # A stop text ends the text before it. Any printable character of it will do.
 stop=$(LC_ALL=C tr -cd '!-~' <"$dir/text" | head -c 1)
 if [ -n "$stop" ]; then
