@@ -1,17 +1,17 @@
 #!/bin/sh
-# Runs the same model file through lemnos and llama-bench in turn, on the same Vulkan device, and
-# prints tokens per second of both and their ratios, round by round.
+# Runs the same model file through `lemnos bench` and llama-bench in turn, on the same Vulkan device,
+# and prints tokens per second of both, round by round, then the median ratio with least and most.
 #
 #   sh tools/compare_llamacpp.sh LEMNOS LLAMA_BENCH MODEL.gguf [ROUNDS [PROMPT_TOKENS [NEW_TOKENS]]]
 #
-# Lemnos's figures are those of whole runs: making pipelines is in them, as is drawing tokens;
-# llama-bench warms up first and draws none. On software devices llama.cpp is run without its
-# cooperative matrices, which is faster there.
+# Both warm up before each figure. PROMPT_TOKENS and NEW_TOKENS may be lists like 128,512. How
+# llama-bench is run stands in tools/compare_llamacpp.settings. With RESULTS=FOLDER in the
+# environment what both programs printed is kept there.
 
 set -eu
 
 [ $# -ge 3 ] || {
-    sed -n '2,10p' "$0" | sed 's/^# \{0,1\}//'
+    sed -n '2,9p' "$0" | sed 's/^# \{0,1\}//'
     exit 2
 }
 lemnos=$1
@@ -20,43 +20,110 @@ model=$3
 rounds=${4:-3}
 n_prompt=${5:-128}
 n_new=${6:-16}
+. "$(dirname "$0")/compare_llamacpp.settings"
 
-# As many digits as tokens: each is one in this family. BOS is one more.
-prompt=$(awk -v n="$n_prompt" 'BEGIN { for (i = 1; i < n; i++) printf "%d", i % 10 }')
+kept=${RESULTS:-}
+if [ -n "$kept" ]; then
+    mkdir -p "$kept"
+else
+    kept=$(mktemp -d)
+    trap 'rm -rf "$kept"' EXIT
+    trap 'exit 1' HUP INT TERM
+fi
+: >"$kept/lemnos.jsonl"
+: >"$kept/llama.jsonl"
 
-number() { # number JSON KEY
-    printf '%s\n' "$1" | sed "s/.*\"$2\":\([0-9][0-9]*\).*/\1/"
-}
-
-rate() { # rate COUNT NANOSECONDS
-    awk -v n="$1" -v ns="$2" 'BEGIN { printf "%.2f", n * 1e9 / ns }'
+# text KEY: of the first line of stdin; both programs write JSON lines, one with spaces.
+text() {
+    sed -n "1s/.*\"$1\": *\"\([^\"]*\)\".*/\1/p"
 }
 
 run_lemnos() {
-    json=$("$lemnos" run -m "$model" -c 1024 -n "$n_new" --ignore-end --json "$prompt" 2>/dev/null)
-    prefill=$(rate "$(number "$json" prompt_tokens)" "$(number "$json" prefill)")
-    decode=$(rate "$(number "$json" new_tokens)" "$(number "$json" decode)")
-    driver=$(printf '%s\n' "$json" | sed 's/.*"driver":"\([^"]*\)".*/\1/')
+    "$lemnos" bench -m "$model" -p "$n_prompt" -n "$n_new" -r 1 --no-peaks --as jsonl \
+        >>"$kept/lemnos.jsonl"
 }
 
 run_llama() {
-    out=$(GGML_VK_VISIBLE_DEVICES=0 GGML_VK_DISABLE_COOPMAT=1 "$bench" -m "$model" -p "$n_prompt" \
-        -n "$n_new" -r 1 -t 2 -ngl 99 -o jsonl 2>/dev/null)
-    their_prefill=$(printf '%s\n' "$out" | sed -n '1s/.*"avg_ts": \([0-9.]*\).*/\1/p')
-    their_decode=$(printf '%s\n' "$out" | sed -n '2s/.*"avg_ts": \([0-9.]*\).*/\1/p')
+    # shellcheck disable=SC2086 # lists of words
+    env $llama_env "$bench" -m "$model" -p "$n_prompt" -n "$n_new" -r 1 $LLAMA_ARGS -o jsonl \
+        2>>"$kept/llama.log" >>"$kept/llama.jsonl"
 }
 
 run_lemnos # once to fill the caches of shaders, not counted
-printf 'model %s, driver %s, %s prompt and %s new tokens\n' "$(basename "$model")" "$driver" \
-    "$n_prompt" "$n_new"
-printf '%-6s %16s %16s %7s %16s %16s %7s\n' round 'prefill lemnos' 'llama.cpp' ratio \
-    'decode lemnos' 'llama.cpp' ratio
+driver=$(text driver <"$kept/lemnos.jsonl")
+device=$(text gpu_info <"$kept/lemnos.jsonl")
+: >"$kept/lemnos.jsonl"
+case "$device$driver" in
+*llvmpipe* | *lavapipe* | *SwiftShader*) llama_env=$LLAMA_SOFTWARE_ENV ;;
+*) llama_env=$LLAMA_GPU_ENV ;;
+esac
+run_llama # likewise
+: >"$kept/llama.jsonl"
+
 round=1
 while [ "$round" -le "$rounds" ]; do
     run_lemnos
     run_llama
-    printf '%-6s %16s %16s %7s %16s %16s %7s\n' "$round" "$prefill" "$their_prefill" \
-        "$(awk "BEGIN { printf \"%.2f\", $prefill / $their_prefill }")" "$decode" "$their_decode" \
-        "$(awk "BEGIN { printf \"%.2f\", $decode / $their_decode }")"
     round=$((round + 1))
 done
+
+build=$(text build_number <"$kept/llama.jsonl")
+printf 'model %s, device %s, driver %s\n' "$(basename "$model")" "$device" "$driver"
+printf 'llama-bench: %s %s%s\n' "$llama_env" "$LLAMA_ARGS" "${build:+, build $build}"
+case $driver in
+*"$LLAMA_DRIVER"*) ;;
+*) echo "Note: the settings are frozen for $LLAMA_DRIVER and llama.cpp $LLAMA_VERSION." ;;
+esac
+
+# One figure a line from both files: program, test, tokens per second; then pairs by round.
+{
+    sed 's/^/ours /' "$kept/lemnos.jsonl"
+    sed 's/^/theirs /' "$kept/llama.jsonl"
+} | awk '
+    function value(key,    at, rest) {
+        at = match($0, "\"" key "\": *[-0-9.e+]*")
+        if (!at)
+            return 0
+        rest = substr($0, RSTART, RLENGTH)
+        sub(/^[^:]*: */, "", rest)
+        return rest + 0
+    }
+    function sort(at, n,    i, j, x) {
+        for (i = 2; i <= n; i++)
+            for (j = i; j > 1 && at[j] < at[j - 1]; j--) {
+                x = at[j]; at[j] = at[j - 1]; at[j - 1] = x
+            }
+    }
+    {
+        test = value("n_prompt") > 0 ? "pp" value("n_prompt") : "tg" value("n_gen")
+        speed[$1, test, ++n[$1, test]] = value("avg_ts")
+        if (!(test in known)) {
+            known[test] = ++n_tests
+            name[n_tests] = test
+        }
+    }
+    END {
+        printf "%-8s %6s %12s %12s %8s\n", "test", "round", "lemnos", "llama.cpp", "ratio"
+        for (t = 1; t <= n_tests; t++) {
+            test = name[t]
+            pairs = 0
+            for (i = 1; i <= n["ours", test] && i <= n["theirs", test]; i++) {
+                ours = speed["ours", test, i]
+                theirs = speed["theirs", test, i]
+                if (ours <= 0 || theirs <= 0)
+                    continue
+                ratio[++pairs] = ours / theirs
+                printf "%-8s %6d %12.2f %12.2f %8.2f\n", test, i, ours, theirs, ours / theirs
+            }
+            if (pairs == 0) {
+                printf "%-8s %6s nothing to compare\n", test, ""
+                failed = 1
+                continue
+            }
+            sort(ratio, pairs)
+            middle = pairs % 2 ? ratio[(pairs + 1) / 2] : (ratio[pairs / 2] + ratio[pairs / 2 + 1]) / 2
+            printf "%-8s %6s %34.2f  (%.2f to %.2f, %d rounds)\n", test, "median", middle, ratio[1],
+                ratio[pairs], pairs
+        }
+        exit failed
+    }'

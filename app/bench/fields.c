@@ -1,5 +1,7 @@
 #include "bench/fields.h"
 
+#include "bench/ops.h"
+
 #include "base/shown.h"
 
 #include <stdio.h>
@@ -9,6 +11,15 @@ bench_object bench_object_create(void)
 {
     cJSON *json = cJSON_CreateObject();
     return (bench_object){json, json != NULL};
+}
+
+// The finished object, the caller's; NULL after a failure.
+static cJSON *take_object(bench_object *it)
+{
+    if (it->ok)
+        return it->json;
+    cJSON_Delete(it->json);
+    return NULL;
 }
 
 void bench_put(bench_object *object, const char *key, cJSON *item)
@@ -60,6 +71,11 @@ static void put_or_null(bench_object *object, const char *key, bool known, doubl
     bench_put(object, key, known ? cJSON_CreateNumber(number) : cJSON_CreateNull());
 }
 
+static void put_share(bench_object *object, const char *key, bool ran, double rate, double peak)
+{
+    put_or_null(object, key, ran && peak > 0, peak > 0 ? rate / peak : 0);
+}
+
 static void put_latency(bench_object *object, const char *what, const bench_summary *ns)
 {
     const struct {
@@ -73,7 +89,7 @@ static void put_latency(bench_object *object, const char *what, const bench_summ
     }
 }
 
-void bench_put_row(bench_object *object, const bench_row *row)
+void bench_put_row(bench_object *object, const bench_report *report, const bench_row *row)
 {
     const bool ran = row->n_runs > 0;
     bench_summary ns = {0};
@@ -96,6 +112,8 @@ void bench_put_row(bench_object *object, const bench_row *row)
     put_or_null(object, "max_ts", ran, row->speed.max);
     put_or_null(object, "read_gb_per_s", ran, bench_row_bandwidth(row) / 1e9);
     put_or_null(object, "gflop_per_s", ran, bench_row_flops(row) / 1e9);
+    put_share(object, "read_share", ran, bench_row_bandwidth(row), bench_read_peak(report));
+    put_share(object, "flop_share", ran, bench_row_flops(row), bench_flops_peak(report));
     put_latency(object, "first_token", &row->first_token);
     put_latency(object, "token", &row->token);
     put_or_null(object, "submits_per_token", ran, row->submits);
@@ -139,10 +157,7 @@ static cJSON *plan_json(const lm_plan *plan)
     bench_put_number(&it, "ctx_tokens", plan->ctx_tokens);
     bench_put_number(&it, "ctx_tokens_fit", plan->ctx_tokens_fit);
     bench_put_bool(&it, "fits", plan->fits);
-    if (it.ok)
-        return it.json;
-    cJSON_Delete(it.json);
-    return NULL;
+    return take_object(&it);
 }
 
 static cJSON *heap_json(const lm_heap_use *heap)
@@ -151,23 +166,37 @@ static cJSON *heap_json(const lm_heap_use *heap)
     bench_put_bool(&it, "device_local", heap->is_device_local);
     bench_put_number(&it, "size_bytes", (double)heap->size_bytes);
     bench_put_number(&it, "peak_bytes", (double)heap->peak_bytes);
-    if (it.ok)
-        return it.json;
-    cJSON_Delete(it.json);
-    return NULL;
+    return take_object(&it);
 }
 
-static cJSON *row_json(const bench_row *row)
+static cJSON *op_json(const bench_op *op)
 {
     bench_object it = bench_object_create();
-    bench_put_row(&it, row);
-    if (it.ok)
-        return it.json;
-    cJSON_Delete(it.json);
-    return NULL;
+    bench_put_text(&it, "op", op->name);
+    bench_put_number(&it, "calls", (double)op->n);
+    bench_put_number(&it, "us", op->ns / 1e3);
+    bench_put_number(&it, "share", op->share);
+    bench_put_number(&it, "bytes", op->bytes);
+    bench_put_number(&it, "flops", op->flops);
+    return take_object(&it);
 }
 
-static cJSON *model_json(const bench_model *model)
+static cJSON *row_json(const bench_report *report, const bench_row *row)
+{
+    bench_object it = bench_object_create();
+    bench_put_row(&it, report, row);
+    bench_op ops[BENCH_MAX_OPS];
+    const size_t n = bench_group_ops(row, ops);
+    if (n > 0) {
+        cJSON *list = cJSON_CreateArray();
+        bench_put(&it, "ops", list);
+        for (size_t i = 0; it.ok && i < n; i++)
+            it.ok = cJSON_AddItemToArray(list, op_json(&ops[i]));
+    }
+    return take_object(&it);
+}
+
+static cJSON *model_json(const bench_report *report, const bench_model *model)
 {
     bench_object it = bench_object_create();
     bench_put_text(&it, "model", model->info.name);
@@ -185,11 +214,8 @@ static cJSON *model_json(const bench_model *model)
     for (size_t i = 0; it.ok && i < model->n_heaps; i++)
         it.ok = cJSON_AddItemToArray(heaps, heap_json(&model->heaps[i]));
     for (size_t i = 0; it.ok && i < model->n_rows; i++)
-        it.ok = cJSON_AddItemToArray(rows, row_json(&model->rows[i]));
-    if (it.ok)
-        return it.json;
-    cJSON_Delete(it.json);
-    return NULL;
+        it.ok = cJSON_AddItemToArray(rows, row_json(report, &model->rows[i]));
+    return take_object(&it);
 }
 
 static cJSON *device_json(const bench_report *report)
@@ -203,10 +229,26 @@ static cJSON *device_json(const bench_report *report)
     bench_put_number(&it, "subgroup", report->device.subgroup_used);
     bench_put_bool(&it, "safe", report->device.safe);
     bench_put_number(&it, "open_ms", (double)report->open_ns / 1e6);
-    if (it.ok)
-        return it.json;
-    cJSON_Delete(it.json);
-    return NULL;
+    return take_object(&it);
+}
+
+static void put_peak(bench_object *object, const char *key, const lm_peak *peak, double unit)
+{
+    put_or_null(object, key, peak->is_known, peak->value / unit);
+}
+
+static cJSON *peaks_json(const lm_peaks *peaks)
+{
+    bench_object it = bench_object_create();
+    put_peak(&it, "read_gb_per_s", &peaks->read, 1e9);
+    put_peak(&it, "copy_gb_per_s", &peaks->copy, 1e9);
+    put_peak(&it, "f32_gflop_per_s", &peaks->f32, 1e9);
+    put_peak(&it, "f16_gflop_per_s", &peaks->f16, 1e9);
+    put_peak(&it, "int_dot_gop_per_s", &peaks->dot, 1e9);
+    put_peak(&it, "matrix_gflop_per_s", &peaks->matrix, 1e9);
+    put_peak(&it, "dependent_dispatch_us", &peaks->dispatch, 1e3);
+    put_peak(&it, "submit_us", &peaks->submit, 1e3);
+    return take_object(&it);
 }
 
 cJSON *bench_report_json(const bench_report *report)
@@ -217,12 +259,10 @@ cJSON *bench_report_json(const bench_report *report)
     bench_put_text(&it, "started", report->started);
     bench_put_bool(&it, "interrupted", report->interrupted);
     bench_put(&it, "device", device_json(report));
+    bench_put(&it, "peaks", peaks_json(&report->peaks));
     cJSON *models = cJSON_CreateArray();
     bench_put(&it, "models", models);
     for (size_t i = 0; it.ok && i < report->n_models; i++)
-        it.ok = cJSON_AddItemToArray(models, model_json(&report->models[i]));
-    if (it.ok)
-        return it.json;
-    cJSON_Delete(it.json);
-    return NULL;
+        it.ok = cJSON_AddItemToArray(models, model_json(report, &report->models[i]));
+    return take_object(&it);
 }

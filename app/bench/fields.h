@@ -25,7 +25,7 @@ void bench_put(bench_object *object, const char *key, cJSON *item); // takes the
 
 // The figures of a row; llama-bench's names where it has one. Those that were not measured are
 // null, so that every row has the same keys.
-void bench_put_row(bench_object *object, const bench_row *row);
+void bench_put_row(bench_object *object, const bench_report *report, const bench_row *row);
 
 // What a row of a file of rows says about its device and model.
 void bench_put_origin(bench_object *object, const bench_report *report, const bench_model *model);

@@ -116,13 +116,18 @@ static uint64_t hash_tokens(const bench_stand *it, uint32_t from)
     return n > from ? lm_hash(LM_HASH_START, tokens + from, (n - from) * sizeof *tokens) : 0;
 }
 
+static void set_prompt(bench_stand *it, const bench_row *row)
+{
+    for (uint32_t i = 0; i < row->n_tokens; i++)
+        it->tokens[row->depth + i] = invented(i, it->n_vocab);
+}
+
 // Evaluates the prompt and draws one token, so that the time to it is known and the hash of the
 // logits too.
 static bool run_prefill(bench_stand *it, const bench_row *row, struct run *run, lm_error *err)
 {
     const uint32_t end = row->depth + row->n_tokens;
-    for (uint32_t i = row->depth; i < end; i++)
-        it->tokens[i] = invented(i - row->depth, it->n_vocab);
+    set_prompt(it, row);
     const struct moment from = now(it);
     if (!sync(it, end, err))
         return false;
@@ -297,4 +302,23 @@ bool bench_measure(bench_stand *it, bench_row *row, uint32_t n_runs, lm_error *e
     free(samples.process_cpu);
     free(samples.gaps.at);
     return ok;
+}
+
+bool bench_measure_ops(bench_stand *it, bench_row *row, lm_error *err)
+{
+    struct run run = {0};
+    struct gaps gaps = {0};
+    const bench_row short_row = {.kind = row->kind, .n_tokens = 4, .depth = row->depth};
+    bool ok = reset(it, row->depth, err);
+    if (ok && row->kind == BENCH_PREFILL) {
+        set_prompt(it, row);
+        ok = sync(it, (size_t)row->depth + row->n_tokens, err);
+    } else if (ok) {
+        ok = run_decode(it, &short_row, &run, &gaps, err);
+    }
+    free(gaps.at);
+    free(row->ops);
+    row->ops = NULL;
+    row->n_ops = 0;
+    return ok && lm_session_op_times(it->session, &row->ops, &row->n_ops, err);
 }

@@ -24,6 +24,9 @@ void bench_stand_finish(bench_stand *stand);
 // A failure leaves the runs that were finished.
 bool bench_measure(bench_stand *stand, bench_row *row, uint32_t n_runs, lm_error *err);
 
+// Runs the row once more and takes the times of the ops of its last step.
+bool bench_measure_ops(bench_stand *stand, bench_row *row, lm_error *err);
+
 // Tokens of context that a row needs.
 uint64_t bench_row_context(const bench_row *row);
 

@@ -10,6 +10,7 @@ void bench_report_finish(bench_report *report)
         for (size_t j = 0; j < model->n_rows; j++) {
             free(model->rows[j].ns);
             free(model->rows[j].rates);
+            free(model->rows[j].ops);
         }
         free(model->rows);
         free(model->label);
@@ -65,4 +66,27 @@ double bench_row_bandwidth(const bench_row *row)
 double bench_row_flops(const bench_row *row)
 {
     return row->flops / row->n_tokens * row->speed.median;
+}
+
+static double peak_of_rows(const bench_report *report, double peak,
+                           double (*rate)(const bench_row *row))
+{
+    for (size_t i = 0; peak > 0 && i < report->n_models; i++)
+        for (size_t j = 0; j < report->models[i].n_rows; j++) {
+            const double reached = rate(&report->models[i].rows[j]);
+            peak = reached > peak ? reached : peak;
+        }
+    return peak;
+}
+
+double bench_read_peak(const bench_report *report)
+{
+    return peak_of_rows(report, report->peaks.read.value, bench_row_bandwidth);
+}
+
+// Products of matrices are computed in f32 or by cooperative matrices.
+double bench_flops_peak(const bench_report *report)
+{
+    const double f32 = report->peaks.f32.value, matrix = report->peaks.matrix.value;
+    return peak_of_rows(report, matrix > f32 ? matrix : f32, bench_row_flops);
 }

@@ -31,7 +31,9 @@ typedef struct bench_row {
     double process_cpu_ns;             // CPU of all threads; on software devices, of the device too
     uint64_t tokens_hash, logits_hash; // of the first run
     bool is_repeatable;                // every run gave these hashes
-    char skipped[480];                 // why it did not run; "" where it did
+    lm_op_time *ops;                   // owned, [n_ops]: of one step; none where not asked for
+    size_t n_ops;
+    char skipped[480]; // why it did not run; "" where it did
 } bench_row;
 
 typedef struct bench_model {
@@ -54,6 +56,7 @@ typedef struct bench_report {
     char started[32]; // "2026-01-31T12:00:00Z"
     lm_device_info device;
     uint64_t open_ns;    // of the device
+    lm_peaks peaks;      // zero where not asked for
     bench_model *models; // owned
     size_t n_models;
     bool interrupted; // what stands here is what was finished
@@ -76,5 +79,10 @@ bench_name bench_row_name(const bench_row *row);
 // Bytes and operations per second at the median speed.
 double bench_row_bandwidth(const bench_row *row);
 double bench_row_flops(const bench_row *row);
+
+// What the device does at most, bytes read and operations per second: what was measured on purpose,
+// or the most that any row reached. 0 where the peaks were not measured.
+double bench_read_peak(const bench_report *report);
+double bench_flops_peak(const bench_report *report);
 
 #endif

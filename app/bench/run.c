@@ -143,7 +143,23 @@ static void unload(struct bench *it)
     lm_model_close(&it->model);
 }
 
-static bool measure_rows(struct bench *it, bench_model *model, lm_error *err)
+typedef bool (*measure_fn)(bench_stand *stand, bench_row *row, const bench_request *request,
+                           lm_error *err);
+
+static bool measure_speed(bench_stand *stand, bench_row *row, const bench_request *request,
+                          lm_error *err)
+{
+    return bench_measure(stand, row, request->n_runs, err);
+}
+
+static bool measure_ops(bench_stand *stand, bench_row *row, const bench_request *request,
+                        lm_error *err)
+{
+    (void)request;
+    return bench_measure_ops(stand, row, err);
+}
+
+static bool measure_rows(struct bench *it, bench_model *model, measure_fn measure, lm_error *err)
 {
     const bench_request *request = it->request;
     bench_stand stand;
@@ -156,7 +172,7 @@ static bool measure_rows(struct bench *it, bench_model *model, lm_error *err)
             continue;
         bench_row_count(row, model);
         request->doing(request->user, model->label, bench_row_name(row).text);
-        ok = bench_measure(&stand, row, request->n_runs, err);
+        ok = measure(&stand, row, request, err);
         if (!ok && row->n_runs == 0)
             snprintf(row->skipped, sizeof row->skipped, "%s", err->message);
         if (!ok && is_skipped(err)) {
@@ -166,7 +182,8 @@ static bool measure_rows(struct bench *it, bench_model *model, lm_error *err)
         }
     }
     bench_stand_finish(&stand);
-    model->n_heaps = lm_device_heaps(it->device, model->heaps);
+    if (model->n_heaps == 0)
+        model->n_heaps = lm_device_heaps(it->device, model->heaps);
     return ok;
 }
 
@@ -184,7 +201,7 @@ static bool run_model(struct bench *it, const bench_choice *choice, lm_error *er
         return false;
     bool ok = load(it, model, &params, err);
     if (ok) {
-        ok = measure_rows(it, model, err);
+        ok = measure_rows(it, model, measure_speed, err);
     } else {
         snprintf(model->skipped, sizeof model->skipped, "%s", err->message);
         if (is_skipped(err)) {
@@ -194,6 +211,39 @@ static bool run_model(struct bench *it, const bench_choice *choice, lm_error *er
     }
     unload(it);
     return ok;
+}
+
+// Timing every op makes the device wait between them, hence a device of its own for that. A device
+// without timestamps is told, and no failure.
+static bool run_ops(struct bench *it, const bench_choice *choice, lm_error *err)
+{
+    bench_model *model = &it->report->models[it->report->n_models - 1];
+    lm_model_params params = choice->params;
+    const uint64_t load_ns = model->load_ns;
+    params.kv = model->kv;
+    setenv("LM_TIMESTAMPS", "1", 1);
+    it->device = lm_device_open(&it->request->device, err);
+    unsetenv("LM_TIMESTAMPS");
+    bool ok = it->device && load(it, model, &params, err);
+    model->load_ns = load_ns;
+    ok = ok && measure_rows(it, model, measure_ops, err);
+    unload(it);
+    lm_device_close(&it->device);
+    if (ok || err->status != LM_UNSUPPORTED)
+        return ok;
+    say(it, "--ops: %s", err->message);
+    return true;
+}
+
+static bool measure_device(struct bench *it, lm_error *err)
+{
+    const bench_request *request = it->request;
+    if (request->accept && !request->accept(request->user, &it->report->device, err))
+        return false;
+    if (!request->peaks)
+        return true;
+    request->doing(request->user, it->report->device.name, "what it can do at most");
+    return lm_device_measure(it->device, request->progress, request->user, &it->report->peaks, err);
 }
 
 static void stamp(bench_report *report)
@@ -222,9 +272,17 @@ bool bench_run(const bench_request *request, bench_report *report, lm_error *err
         if (ok) {
             report->open_ns = lm_clock_ns() - start;
             report->device = *lm_device_get_info(it.device);
-            ok = run_model(&it, &request->choices[i], err);
+            ok = i > 0 || measure_device(&it, err);
         }
+        if (ok && i == 0 && request->peaks) { // the memory for that is no model's
+            lm_device_close(&it.device);
+            it.device = lm_device_open(&request->device, err);
+            ok = it.device != NULL;
+        }
+        ok = ok && run_model(&it, &request->choices[i], err);
         lm_device_close(&it.device);
+        if (ok && request->ops && report->models[i].skipped[0] == 0)
+            ok = run_ops(&it, &request->choices[i], err);
     }
     report->interrupted = !ok && err->status == LM_CANCELLED;
     return ok;

@@ -20,8 +20,13 @@ typedef struct bench_request {
     bench_list prompts, news, depths; // a row for each prompt and each depth, and likewise
     uint32_t n_runs;
     lm_kv_type kv;
+    bool peaks; // measure what the device can do at most
+    bool ops;   // and, after all else, the time of each op
 
-    // What goes on, none of them may be NULL. `say` tells something for people to read at once;
+    // Asked once the device is known, before anything is measured; NULL: any is right.
+    bool (*accept)(void *user, const lm_device_info *device, lm_error *err);
+
+    // What goes on; none of these may be NULL. `say` tells something for people to read at once;
     // `doing` what is being measured; `watch` which session a cancel has to reach, NULL: none.
     void (*say)(void *user, const char *sentence);
     void (*doing)(void *user, const char *model, const char *row);

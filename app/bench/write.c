@@ -79,7 +79,7 @@ static bool write_rows(const bench_report *report, bool csv, FILE *out)
         for (size_t j = 0; j < model->n_rows; j++) {
             bench_object row = bench_object_create();
             bench_put_origin(&row, report, model);
-            bench_put_row(&row, &model->rows[j]);
+            bench_put_row(&row, report, &model->rows[j]);
             bool ok = row.ok;
             if (ok && csv)
                 ok = (!first || write_csv_line(row.json, true, out)) &&

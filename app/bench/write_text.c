@@ -1,5 +1,7 @@
 #include "bench/write_text.h"
 
+#include "bench/ops.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -28,6 +30,30 @@ static struct amount count_of(double n)
     return it;
 }
 
+static void write_peak(const char *name, const lm_peak *peak, double unit, const char *unit_name,
+                       FILE *out)
+{
+    if (peak->is_known)
+        fprintf(out, "  %-19s %10.2f %s\n", name, peak->value / unit, unit_name);
+    else
+        fprintf(out, "  %-19s %10s %s\n", name, "-", peak->why);
+}
+
+static void write_peaks(const lm_peaks *peaks, FILE *out)
+{
+    if (!peaks->f32.is_known)
+        return;
+    fputs("at most, measured:\n", out);
+    write_peak("read", &peaks->read, 1e9, "GB/s", out);
+    write_peak("copy", &peaks->copy, 1e9, "GB/s, read and written", out);
+    write_peak("f32", &peaks->f32, 1e9, "GFLOP/s", out);
+    write_peak("f16", &peaks->f16, 1e9, "GFLOP/s", out);
+    write_peak("int8 dot products", &peaks->dot, 1e9, "GOP/s", out);
+    write_peak("matrices", &peaks->matrix, 1e9, "GFLOP/s", out);
+    write_peak("a dependent op", &peaks->dispatch, 1e3, "us", out);
+    write_peak("a submit", &peaks->submit, 1e3, "us", out);
+}
+
 static void write_device(const bench_report *report, FILE *out)
 {
     const lm_device_info *device = &report->device;
@@ -35,6 +61,7 @@ static void write_device(const bench_report *report, FILE *out)
     if (device->name[0])
         fprintf(out, "%s, %s%s\n", device->name, device->driver,
                 device->kind == LM_DEVICE_SOFTWARE ? ", no GPU but software" : "");
+    write_peaks(&report->peaks, out);
 }
 
 static void write_model(const bench_model *model, FILE *out)
@@ -78,7 +105,15 @@ static size_t name_width(const bench_model *model)
     return width;
 }
 
-static void write_row(const bench_row *row, int width, FILE *out)
+static void write_share(FILE *out, double rate, double peak)
+{
+    if (peak > 0)
+        fprintf(out, "%5.0f %%", 100 * rate / peak);
+    else
+        fprintf(out, "%7s", "-");
+}
+
+static void write_row(const bench_report *report, const bench_row *row, int width, FILE *out)
 {
     fprintf(out, "%-*s", width, bench_row_name(row).text);
     if (!ran(row)) {
@@ -90,7 +125,9 @@ static void write_row(const bench_row *row, int width, FILE *out)
     write_number(out, 9, row->speed.min);
     write_number(out, 9, row->speed.max);
     write_number(out, 9, bench_row_bandwidth(row) / 1e9);
+    write_share(out, bench_row_bandwidth(row), bench_read_peak(report));
     write_number(out, 9, bench_row_flops(row) / 1e9);
+    write_share(out, bench_row_flops(row), bench_flops_peak(report));
     write_number(out, 10, ns->p50 / 1e6);
     write_number(out, 9, ns->p90 / 1e6);
     write_number(out, 9, ns->p99 / 1e6);
@@ -111,11 +148,11 @@ void bench_write_text(const bench_report *report, FILE *out)
             continue;
         const int width = (int)name_width(model);
         any = true;
-        fprintf(out, "%-*s%10s%9s%9s%9s%9s%10s%9s%9s%9s%10s  %s\n", width, "", "tokens/s", "least",
-                "most", "GB/s", "GFLOP/s", "ms p50", "p90", "p99", "submits", "CPU us",
-                "hash of tokens, logits");
+        fprintf(out, "%-*s%10s%9s%9s%9s%7s%9s%7s%10s%9s%9s%9s%10s  %s\n", width, "", "tokens/s",
+                "least", "most", "GB/s", "share", "GFLOP/s", "share", "ms p50", "p90", "p99",
+                "submits", "CPU us", "hash of tokens, logits");
         for (size_t j = 0; j < model->n_rows; j++)
-            write_row(&model->rows[j], width, out);
+            write_row(report, &model->rows[j], width, out);
     }
     if (any)
         fputs(
@@ -124,6 +161,7 @@ void bench_write_text(const bench_report *report, FILE *out)
             "ms: to the first token (pp), between tokens (tg). submits, CPU us of the thread that "
             "submits: per token.\n",
             out);
+    bench_write_ops(report, out);
     if (report->interrupted)
         fputs("Interrupted: these are the rows that were finished.\n", out);
 }

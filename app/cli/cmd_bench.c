@@ -1,5 +1,8 @@
 // lemnos bench: measures and prints.
 
+#include "bench/compare.h"
+#include "bench/fields.h"
+#include "bench/ops.h"
 #include "bench/run.h"
 #include "bench/write.h"
 #include "command.h"
@@ -134,7 +137,8 @@ static bool parse_lists(bench_request *request, const cli_options *options, lm_e
 // What is being done, on one line of a terminal.
 struct teller {
     bool on_terminal;
-    cli_progress progress;
+    const cJSON *before; // borrowed; NULL: nothing to compare with
+    const char *compare; // its path
 };
 
 static void clear(const struct teller *it)
@@ -179,13 +183,59 @@ static bool update(void *user, uint64_t done, uint64_t total)
     return !cli_interrupted();
 }
 
+static bool accept(void *user, const lm_device_info *device, lm_error *err)
+{
+    const struct teller *it = user;
+    return !it->before ||
+           bench_check_device(it->before, it->compare, device->name, device->uuid, err);
+}
+
+// Before anything is measured, which may take long.
+static bool read_before(struct teller *it, const bench_request *request, cJSON **before,
+                        lm_error *err)
+{
+    *before = NULL;
+    if (!it->compare)
+        return true;
+    *before = bench_read(it->compare, err);
+    it->before = *before;
+    for (size_t i = 0; *before && i < request->n_choices; i++) {
+        const lm_model_info *info = &request->choices[i].info;
+        if (!bench_check_model(*before, it->compare, info->name, info->format,
+                               (double)info->n_params, err))
+            return false;
+    }
+    return *before != NULL;
+}
+
+// Prints how it compares; *slower: with a row that became slower.
+static bool print_comparison(const struct teller *it, const bench_report *report, bool on_stdout,
+                             bool *slower, lm_error *err)
+{
+    cJSON *after = bench_report_json(report);
+    bench_comparison comparison = {0};
+    bool ok = after || lm_fail(err, LM_NO_MEMORY, "out of memory comparing");
+    ok = ok && bench_compare(it->before, after, &comparison, err);
+    *slower = comparison.n_slower > 0;
+    // Beside figures for a program it would be in the way.
+    if (ok)
+        bench_comparison_write(&comparison, it->compare, on_stdout ? stdout : stderr);
+    bench_comparison_finish(&comparison);
+    cJSON_Delete(after);
+    return ok && cli_flush(err);
+}
+
 // The report in memory, so that a failure to write is found in one place.
-static bool make_text(const bench_report *report, bench_format format, char **text, size_t *size,
-                      lm_error *err)
+static bool make_text(const bench_report *report, bench_format format, bool trace, char **text,
+                      size_t *size, lm_error *err)
 {
     *text = NULL;
     FILE *out = open_memstream(text, size);
-    bool ok = out && bench_write(report, format, out, err);
+    bool ok = true;
+    if (out && trace)
+        bench_write_trace(report, out);
+    else
+        ok = out && bench_write(report, format, out, err);
     if (!out || fclose(out) != 0)
         ok = lm_fail(err, LM_NO_MEMORY, "out of memory writing the results");
     return ok;
@@ -195,18 +245,18 @@ static bool print_report(const bench_report *report, bench_format format, lm_err
 {
     char *text;
     size_t size = 0;
-    const bool ok = make_text(report, format, &text, &size, err) &&
+    const bool ok = make_text(report, format, false, &text, &size, err) &&
                     cli_write((lm_text){text, size}, err) && cli_flush(err);
     free(text);
     return ok;
 }
 
-static bool save_report(const bench_report *report, const char *path, lm_error *err)
+static bool save_report(const bench_report *report, bool trace, const char *path, lm_error *err)
 {
     char *text;
     size_t size = 0;
     lm_output *output = NULL;
-    bool ok = make_text(report, BENCH_JSON, &text, &size, err);
+    bool ok = make_text(report, BENCH_JSON, trace, &text, &size, err);
     if (ok)
         output = lm_output_create(path, err);
     ok = output && lm_output_write(output, text, size, err) && lm_output_commit(&output, err);
@@ -224,32 +274,61 @@ static bool anything_ran(const bench_report *report)
     return false;
 }
 
-static cli_exit measure(bench_request *request, const cli_options *options, bench_format format)
+// Everything that was asked for, of what was finished.
+static bool tell_all(const struct teller *it, const bench_report *report,
+                     const cli_options *options, bench_format format, bool *slower, lm_error *err)
+{
+    const bool for_people = format == BENCH_TEXT || format == BENCH_MARKDOWN;
+    return print_report(report, format, err) &&
+           (!options->output || save_report(report, false, options->output, err)) &&
+           (!options->trace || save_report(report, true, options->trace, err)) &&
+           (!it->before || print_comparison(it, report, for_people, slower, err));
+}
+
+static cli_exit measure(bench_request *request, struct teller *teller, const cli_options *options,
+                        bench_format format)
 {
     char cache_dir[4096];
     lm_error err, failure = {0};
-    struct teller teller = {.on_terminal = isatty(STDERR_FILENO) == 1};
+    bool slower = false;
     if (lm_place_cache(cache_dir, sizeof cache_dir, &err))
         request->device.cache_dir = cache_dir;
     else
         cli_say("warning: compiled shaders are not kept: %s", err.message);
-    request->user = &teller;
     cli_interrupt_begin();
     bench_report report;
     const bool ok = bench_run(request, &report, &failure);
-    clear(&teller);
+    clear(teller);
     const bool any = anything_ran(&report);
-    bool told = ok || any;
-    if (told)
-        told = print_report(&report, format, &err) &&
-               (!options->output || save_report(&report, options->output, &err));
-    const bool wrote = told || !(ok || any);
+    const bool told = (!ok && !any) || tell_all(teller, &report, options, format, &slower, &err);
     bench_report_finish(&report);
-    if (!wrote)
+    if (!told)
         return cli_fail(&err);
     if (!ok)
         return cli_fail(&failure);
-    return any ? CLI_OK : CLI_FAILED;
+    return any && !slower ? CLI_OK : CLI_FAILED;
+}
+
+static cli_exit choose_and_measure(bench_request *request, const cli_options *options,
+                                   bench_format format)
+{
+    struct teller teller = {.on_terminal = isatty(STDERR_FILENO) == 1, .compare = options->compare};
+    struct choices choices;
+    cJSON *before = NULL;
+    lm_error err;
+    bool ok = choose(&choices, options, &err);
+    request->user = &teller;
+    request->choices = choices.bench;
+    request->n_choices = choices.n;
+    ok = ok && read_before(&teller, request, &before, &err);
+    cli_exit code;
+    if (ok)
+        code = measure(request, &teller, options, format);
+    else
+        code = err.status == LM_BAD_ARGUMENT ? cli_usage("%s", err.message) : cli_fail(&err);
+    cJSON_Delete(before);
+    free_choices(&choices);
+    return code;
 }
 
 cli_exit cli_bench(const cli_options *options)
@@ -264,6 +343,9 @@ cli_exit cli_bench(const cli_options *options)
                    .safe = options->safe},
         .n_runs = options->n_runs ? options->n_runs : 5,
         .kv = options->kv,
+        .peaks = !options->no_peaks,
+        .ops = options->ops || options->trace,
+        .accept = accept,
         .say = tell,
         .doing = show_doing,
         .goes_on = goes_on,
@@ -272,15 +354,5 @@ cli_exit cli_bench(const cli_options *options)
     };
     if (!parse_lists(&request, options, &err))
         return cli_usage("%s", err.message);
-    struct choices choices;
-    cli_exit code;
-    if (choose(&choices, options, &err)) {
-        request.choices = choices.bench;
-        request.n_choices = choices.n;
-        code = measure(&request, options, format);
-    } else {
-        code = err.status == LM_BAD_ARGUMENT ? cli_usage("%s", err.message) : cli_fail(&err);
-    }
-    free_choices(&choices);
-    return code;
+    return choose_and_measure(&request, options, format);
 }

@@ -120,7 +120,7 @@ static const cli_command commands[] = {
      "tokens\n"
      "is run at every depth, on every model: each -m, or each --synthetic shape in each --format.\n"
      "What does not fit into the memory is told with its plan and left out. Ctrl-C prints what is\n"
-     "finished. Exit code 1 where nothing could be measured.\n",
+     "finished. Exit code 1 where nothing could be measured, or --compare finds a row slower.\n",
      "  lemnos bench --synthetic deepseek-coder-1.3b --format Q8_0,Q4_K -p 128,512 -n 32 -d "
      "0,4096\n",
      0, 0, cli_bench},

@@ -37,6 +37,7 @@ struct lm_steps {
     const lm_timeline_memory *memory;
     uint32_t max_chunk;
     struct lm_step *first; // owned list
+    struct lm_step *last;  // borrowed of these: submitted last; NULL: none
     lm_checker *checker;   // borrowed; NULL: none
     bool prefill_is_checked;
 };
@@ -436,6 +437,7 @@ bool lm_steps_advance(lm_steps *it, lm_pending *pending, size_t limit, lm_error 
                                        expected + step->piece_ns[to] <= SUBMIT_NS)))
         expected += step->piece_ns[to++];
     const lm_batch batch = {lm_recording_pieces(step->recording) + from, (uint32_t)(to - from)};
+    it->last = step;
     const uint64_t start = lm_clock_ns();
     uint64_t value = 0;
     if (!lm_gpu_submit(it->gpu, &batch, 1, &value, err) || !lm_gpu_wait(it->gpu, value, err))
@@ -475,6 +477,7 @@ bool lm_steps_repeat(lm_steps *it, lm_pending *pending, uint32_t n, lm_error *er
     for (uint32_t i = 0; i < n && i < LM_STEPS_MAX_REPEATS; i++)
         batches[i] = (lm_batch){lm_recording_pieces(step->recording), (uint32_t)n_pieces};
     const uint64_t expected = whole_ns(step);
+    it->last = step;
     const uint64_t start = lm_clock_ns();
     uint64_t value = 0;
     if (!lm_gpu_submit(it->gpu, batches, n, &value, err) || !lm_gpu_wait(it->gpu, value, err))
@@ -482,6 +485,12 @@ bool lm_steps_repeat(lm_steps *it, lm_pending *pending, uint32_t n, lm_error *er
     learn(step, 0, n_pieces, expected, (lm_clock_ns() - start) / n);
     pending->next_piece = n_pieces;
     return true;
+}
+
+lm_recording *lm_steps_last(const lm_steps *it, uint32_t *n_tokens)
+{
+    *n_tokens = it->last ? it->last->key.n_tokens : 0;
+    return it->last ? it->last->recording : NULL;
 }
 
 bool lm_pending_is_done(const lm_pending *pending)

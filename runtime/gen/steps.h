@@ -94,6 +94,10 @@ bool lm_steps_repeat(lm_steps *steps, lm_pending *pending, uint32_t n, lm_error 
 // the time taken would decide how attention is split. The timeline has `n_held` tokens after it.
 uint32_t lm_steps_repeats(const lm_steps *steps, const lm_pending *pending, uint32_t n_held);
 
+// The recording of the step that was submitted last; NULL before any. Borrowed. *n_tokens: those it
+// was made for.
+lm_recording *lm_steps_last(const lm_steps *steps, uint32_t *n_tokens);
+
 bool lm_pending_is_done(const lm_pending *pending);
 
 // The recording of a pending step, for tests and measurements. Borrowed.

@@ -291,6 +291,12 @@ void lm_recording_prepare(const lm_recording *it)
 
 bool lm_recording_times(lm_recording *it, uint64_t *ns, lm_error *err)
 {
+    return lm_recording_spans(it, NULL, ns, err);
+}
+
+bool lm_recording_spans(lm_recording *it, uint64_t *start_ns, uint64_t *ns, lm_error *err)
+{
+    uint64_t first = 0;
     if (!it->times || it->n_ops > MAX_TIMED_OPS)
         return lm_fail(err, LM_UNSUPPORTED, "ops were not timed on this device");
     const double period = (double)it->gpu->adapter.properties.limits.timestampPeriod;
@@ -302,6 +308,9 @@ bool lm_recording_times(lm_recording *it, uint64_t *ns, lm_error *err)
                                                             sizeof *ticks, VK_QUERY_RESULT_64_BIT),
                           "vkGetQueryPoolResults", err))
             return false;
+        first = i == 0 ? ticks[0] : first;
+        if (start_ns)
+            start_ns[i] = ticks[0] > first ? (uint64_t)((double)(ticks[0] - first) * period) : 0;
         ns[i] = ticks[1] > ticks[0] ? (uint64_t)((double)(ticks[1] - ticks[0]) * period) : 0;
     }
     return true;

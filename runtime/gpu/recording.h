@@ -73,6 +73,9 @@ void lm_recording_prepare(const lm_recording *list);
 // without timestamps or has none.
 bool lm_recording_times(lm_recording *recording, uint64_t *ns, lm_error *err);
 
+// The same, and when each began, counted from the first one; start_ns may be NULL.
+bool lm_recording_spans(lm_recording *recording, uint64_t *start_ns, uint64_t *ns, lm_error *err);
+
 // Submits all pieces as one batch and waits. For loading and tests.
 bool lm_recording_run(lm_recording *recording, lm_error *err);
 

@@ -24,13 +24,13 @@ refuses 1 "gone.gguf" bench -m "$dir/gone.gguf"
 
 # Two depths of two prompts and one generation; nothing of it depends on chance but the times.
 rows() {
-    gives 0 bench --synthetic "$shape" --format F16 -p 5,8 -n 6 -d 0,40 -r 2 "$@"
+    gives 0 bench --synthetic "$shape" --format F16 -p 5,8 -n 6 -d 0,40 -r 2 --no-peaks "$@"
 }
 number() { # number KEY: of the first line of $out
     sed -n "1s/.*\"$1\":\([-0-9.e+]*\).*/\1/p" "$out"
 }
 
-rows --as jsonl -o "$dir/old.json"
+rows --as jsonl -o "$dir/old.json" --trace "$dir/trace.json"
 [ "$(wc -l <"$out")" -eq 6 ] || fail "not six rows"
 for test in pp5 pp8 tg6 'pp5 @ d40' 'pp8 @ d40' 'tg6 @ d40'; do
     says "$out" "\"test\":\"$test\"" "bench"
@@ -52,11 +52,47 @@ grep -o '"logits_hash":"[^"]*"' "$dir/rows" | grep -o '0x[0-9a-f]*' >"$dir/first
 same "$dir/first" "$dir/again" "the hashes of two benchmarks"
 says "$dir/old.json" '"models"' "-o"
 
+# ---- comparison, plots and ops ------------------------------------------------------------------
+
+# Against itself no row can be slower by chance alone, and another device or model is refused.
+sed 's/"uuid":.*/"uuid": "of another device",/' "$dir/old.json" >"$dir/device.json"
+sed 's/"format":.*"F16"/"format": "Q8_0"/' "$dir/old.json" >"$dir/model.json"
+refuses 1 "of another device" bench --synthetic "$shape" --format F16 --compare "$dir/device.json"
+refuses 2 "another model: it has shape Q8_0" bench --synthetic "$shape" --format F16 \
+    --compare "$dir/model.json"
+refuses 1 "is no result" bench --synthetic "$shape" --compare "$shape"
+# Faster than a file whose samples are a thousandth, slower than one with a thousand times as many.
+sed '/samples_ts/s/\([0-9]\)\([],]\)/\1e-6\2/g' "$dir/old.json" >"$dir/slow.json"
+sed '/samples_ts/s/\([0-9]\)\([],]\)/\1e6\2/g' "$dir/old.json" >"$dir/fast.json"
+gives 0 bench --synthetic "$shape" --format F16 -p 8 -n 0 -r 2 --compare "$dir/slow.json"
+says "$out" "faster" "compare"
+says "$out" "0 of 6 rows slower, 1 faster" "compare"
+says "$out" "a dependent op" "peaks"
+gives 1 bench --synthetic "$shape" --format F16 -p 8 -n 0 -r 2 --no-peaks --compare "$dir/fast.json"
+says "$out" "1 of 6 rows slower" "compare"
+
+if command -v python3 >/dev/null; then
+    n_checks=$((n_checks + 1))
+    python3 - "$dir/trace.json" <<'PYTHON' || fail "the trace is not what a reader expects"
+import json, sys
+events = json.load(open(sys.argv[1]))["traceEvents"]
+ops = [e for e in events if e["ph"] == "X"]
+names = {e["name"] for e in ops}
+assert len([e for e in events if e["ph"] == "M"]) == 7, "a process and six threads"
+assert any(n.startswith("matmul") for n in names) and any(n.startswith("matvec") for n in names)
+assert all(e["dur"] >= 0 and e["ts"] >= 0 for e in ops) and sum(e["dur"] for e in ops) > 0
+assert all(e["args"]["bytes"] > 0 for e in ops if e["args"]["tensor"].endswith(".weight"))
+PYTHON
+    n_checks=$((n_checks + 1))
+    python3 "$(dirname "$0")/../../tools/plot_bench.py" "$dir/old.json" -o "$dir/plots" >/dev/null &&
+        [ -s "$dir/plots/decode_over_depth.svg" ] || fail "no plots"
+fi
+
 # ---- what does not run --------------------------------------------------------------------------
 
-gives 0 bench --synthetic "$shape" --format F16 -p 8,5000 -n 0 -r 1
+gives 0 bench --synthetic "$shape" --format F16 -p 8,5000 -n 0 -r 1 --no-peaks
 says "$out" "pp5000  left out: needs a context of 5002 tokens" "a prompt longer than the model's context"
-gives 1 bench --synthetic "$shape" --format F16 -p 5000 -n 0 -r 1
+gives 1 bench --synthetic "$shape" --format F16 -p 5000 -n 0 -r 1 --no-peaks
 says "$err" "every row is longer" "nothing but that"
 
 finish
