@@ -134,7 +134,7 @@ static bench_verdict judge(const bench_change *it)
         return BENCH_ONE_SIDED;
     if (it->change > it->noise)
         return BENCH_FASTER;
-    return it->change < -it->noise ? BENCH_SLOWER : BENCH_SAME;
+    return it->before / it->after - 1 > it->noise ? BENCH_SLOWER : BENCH_SAME;
 }
 
 // Either row may be NULL.

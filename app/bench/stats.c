@@ -39,12 +39,13 @@ bench_summary bench_summarize(double *values, size_t n)
     return it;
 }
 
-// The standard error of a sorted sample's median. A normal distribution's middle half is 1.349
-// deviations wide, and its median errs by 1.2533 deviations over the root of n.
+// The standard error of a sorted sample's median, as a part of it. A normal distribution's middle
+// half is 1.349 deviations wide, and its median errs by 1.2533 deviations over the root of n.
 static double median_error(const double *values, size_t n)
 {
     const double width = bench_percentile(values, n, 0.75) - bench_percentile(values, n, 0.25);
-    return 1.2533 * width / 1.349 / sqrt((double)n);
+    const double median = bench_percentile(values, n, 0.5);
+    return median > 0 ? 1.2533 * width / 1.349 / sqrt((double)n) / median : 0;
 }
 
 double bench_noise(const double *before, size_t n_before, const double *after, size_t n_after,
@@ -53,7 +54,6 @@ double bench_noise(const double *before, size_t n_before, const double *after, s
     if (n_before == 0 || n_after == 0)
         return floor;
     const double a = median_error(before, n_before), b = median_error(after, n_after);
-    const double median = bench_percentile(before, n_before, 0.5);
-    const double noise = median > 0 ? 3 * sqrt(a * a + b * b) / median : 0;
+    const double noise = 3 * sqrt(a * a + b * b);
     return noise > floor ? noise : floor;
 }

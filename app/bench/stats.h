@@ -19,7 +19,7 @@ bench_summary bench_summarize(double *values, size_t n);
 // straight line; n > 0.
 double bench_percentile(const double *values, size_t n, double share);
 
-// How far two samples' medians may differ by chance alone, as a part of the first one's median:
+// How far two samples' medians may differ by chance alone, as a part of a median:
 // three standard errors of their difference (the deviations are those of the sorted samples'
 // middle halves, so that a single slow run does not hide a change), and never less than `floor`.
 double bench_noise(const double *before, size_t n_before, const double *after, size_t n_after,

@@ -208,7 +208,9 @@ static void declared_accesses_are_true(void **state)
             n_written += m.ids[id].is_written;
         }
         // Every module writes something, and all but fills need to read: nothing was overlooked.
-        if (n_blocks < 2 || n_read == 0 || n_written == 0)
+        // What only computes reads nothing.
+        const bool reads = strncmp(m.spirv->name, "peak_", 5) != 0;
+        if ((reads && (n_blocks < 2 || n_read == 0)) || n_written == 0)
             fail_msg("%s: only %zu structs are read and %zu written", m.spirv->name, n_read,
                      n_written);
         free(m.ids);
