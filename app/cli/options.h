@@ -83,7 +83,6 @@ typedef struct cli_options {
     bool only_prefix;      // --continue
     bool allow_requantize; // --allow-requantize
     bool ops;              // --ops
-    bool start;            // --start
     bool no_peaks;         // --no-peaks
     bool help;
     const char **stops; // owned list

@@ -356,8 +356,8 @@ bool lm_steps_can_verify(const lm_steps *it)
 
 uint32_t lm_steps_verify_cost(const lm_steps *it)
 {
-    // Of software devices measured (docs/speed-log.md); of GPUs reasoned: the weights are read
-    // once.
+    // Of software devices between two and four times were seen, by driver and width of vectors; of
+    // GPUs it is reasoned: the weights are read once.
     return lm_gpu_is_software(it->gpu) ? VERIFY_COST_SOFTWARE : VERIFY_COST_GPU;
 }
 
