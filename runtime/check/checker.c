@@ -58,8 +58,9 @@ static const struct rule *rule_of(lm_module module)
     const char *name = lm_spirv_modules[module].name;
     for (size_t i = 0; i < N_RULES; i++) {
         const size_t size = strlen(RULES[i].name);
-        const bool has_format = RULES[i].has_weights && name[size] == '_';
-        if (strncmp(name, RULES[i].name, size) == 0 && (name[size] == 0 || has_format))
+        if (strncmp(name, RULES[i].name, size) != 0)
+            continue;
+        if (name[size] == 0 || (RULES[i].has_weights && name[size] == '_'))
             return &RULES[i];
     }
     return NULL;

@@ -45,7 +45,7 @@ class TunePlan(train.Plan):
         return self.steps
 
     def phase(self, _):
-        return self.base_context, self.rope
+        return self.base_context, self.rope, self.rows
 
 
 class Tuning(train.Training):
@@ -57,7 +57,7 @@ class Tuning(train.Training):
     def batch(self):
         count = self.plan.tokens_per_step // self.plan.context
         order = order_of_rows(len(self.table), self.step * count, count, self.plan.seed)
-        return split(torch.from_numpy(self.table[order].astype(np.int64)))
+        return *split(torch.from_numpy(self.table[order].astype(np.int64))), None
 
 
 def read_rows(run):
