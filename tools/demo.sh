@@ -1,6 +1,6 @@
 #!/bin/sh
-# What the models that come with Lemnos write: a source file continued, a line filled in, a question
-# answered. What is new stands behind a "+".
+# What the models that come with Lemnos write: source files continued, a question answered. What is
+# new stands behind a "+".
 #
 #   sh tools/demo.sh LEMNOS
 #
@@ -39,22 +39,14 @@ complete() { # complete FILE OPTIONS...
     printf '%s\n' "$text" | new
 }
 
-infill() { # infill FILE LINE, of which there is only the indentation
-    show infill "$1:$2"
-    sed -n "1,$(($2 - 1))p" "$1" | old
-    text=$("$lemnos" infill "$1:$2")
-    printf '%s%s\n' "$(sed -n "$2p" "$1")" "$text" | new
-    sed -n "$(($2 + 1)),\$p" "$1" | old
-}
-
 chat() { # chat MESSAGE
     show chat "$1"
     text=$("$lemnos" chat "$1" </dev/null)
     printf '%s\n' "$text" | new
 }
 
-complete account.py -n 48
+complete account.py -n 22
 echo
-infill words.py 5
+complete rectangle.py -n 7
 echo
-chat 'Write a function that returns the sum of the squares of a list of numbers.'
+chat 'Return True if the value is a string.'

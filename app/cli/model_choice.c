@@ -9,22 +9,16 @@
 #define BASE_MODEL     "lemnos-nano-base-Q8_0.gguf"
 #define INSTRUCT_MODEL "lemnos-nano-instruct-Q8_0.gguf"
 
-// Stands for both while there are no trained ones.
-#define SYNTHETIC_MODEL "lemnos-demo.gguf"
-
 // A KV cache for the whole context of a large model is gigabytes, and most prompts need little.
 #define DEFAULT_CTX_TOKENS 4096u
 
 static bool find_demonstration(cli_model_choice *choice, unsigned command, lm_error *err)
 {
     const char *name = command == CLI_CHAT ? INSTRUCT_MODEL : BASE_MODEL;
-    lm_error no_synthetic;
     choice->demonstration = true;
     choice->params.path = choice->path;
-    if (lm_place_asset(name, choice->path, sizeof choice->path, err) ||
-        lm_place_asset(SYNTHETIC_MODEL, choice->path, sizeof choice->path, &no_synthetic))
-        return true;
-    return lm_fail_while(err, "no -m FILE given, and the demonstration model is not there");
+    return lm_place_asset(name, choice->path, sizeof choice->path, err) ||
+           lm_fail_while(err, "no -m FILE given, and the demonstration model is not there");
 }
 
 bool cli_model_choose(cli_model_choice *choice, const cli_options *options, const char *file,

@@ -34,10 +34,6 @@ fi
 # is nothing to run.
 assets=$scratch/prefix/share/lemnos
 for name in lemnos-nano-base-Q8_0.gguf lemnos-nano-instruct-Q8_0.gguf MODEL_CARD.md NOTICE; do
-    if [ ! -e "$source/assets/$name" ]; then
-        echo "skipped: no $name among the assets yet"
-        exit 77
-    fi
     cmp "$source/assets/$name" "$assets/$name"
 done
 cmp "$source/assets/demo/account.py" "$assets/demo/account.py"

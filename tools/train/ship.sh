@@ -47,7 +47,7 @@ ship_one() {
     # Loads and runs, and what it is for is what its file says.
     "$lemnos" run -m "$work/q8_0.gguf" -n 4 'def f(x):' >/dev/null
     case $out in
-    "$base") "$lemnos" infill -m "$work/q8_0.gguf" -n 4 "$root/assets/demo/words.py:5" ;;
+    "$base") "$lemnos" infill -m "$work/q8_0.gguf" -n 4 "$root/assets/demo/account.py:16" ;;
     *) "$lemnos" chat -m "$work/q8_0.gguf" -n 4 x </dev/null ;;
     esac >/dev/null
     cp "$work/q8_0.gguf" "$out"
@@ -93,7 +93,7 @@ readme() {
                 print line
             print "```"
         }' "$root/README.md" >"$work/README.md"
-    grep -qxF '$ lemnos infill words.py:5' "$work/README.md" ||
+    grep -qxF '$ lemnos complete account.py -n 22' "$work/README.md" ||
         fail "README.md has no lines '<!-- demo -->' and '<!-- end of demo -->'"
     cat "$work/README.md" >"$root/README.md"
     cat "$work/demo.128"
