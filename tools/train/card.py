@@ -32,7 +32,8 @@ demonstration, not a coding assistant**: with {parameters:.1f} million parameter
 like Python and is often wrong. What they write must not be used without reading it, and they know
 nothing but Python. For work, load a model of the DeepSeek-Coder family.
 
-- The *base* model continues code and fills holes: `lemnos run`, `complete`, `infill`.
+- The *base* model continues code: `lemnos run`, `complete`. It takes the form of fill-in-the-middle too
+  (`infill`), but a model of this size hardly learned it, and it soon repeats itself.
 - The *instruct* model answers "Write a Python function ..." with a short function: `lemnos chat`.
 
 The licence of Lemnos holds for the weights; `NOTICE` names the owners of the code they were trained on.
