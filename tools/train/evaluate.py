@@ -6,6 +6,7 @@
 
 - lines: how often a single line is found exactly, by fill-in-the-middle and by continuing what
   stands before it.
+- costs: what those lines cost in nats, asked for in both ways; it tells models apart that find none.
 - completions: how many of 200 greedy completions of 64 tokens parse, beside the true text cut
   alike, at the places of choices.py.
 - bits: bits per byte (measure.py) beside `xz -9e`; with --gguf in Lemnos too, on the same windows.
@@ -13,11 +14,14 @@
   with <|EOT|>. Needs --instruct.
 - order (not by default): bits per byte of files given the files before them in dependency order.
 
-Writes RUN_FOLDER/NAME.json and NAME.md, and RUN_FOLDER/NAME-texts.md with everything written.
+Writes RUN_FOLDER/NAME.json and NAME.md after every part, and RUN_FOLDER/NAME-PART.md with everything
+the model wrote in it. Started again it measures what is missing there; --only measures anew.
 """
 
 import argparse
+import hashlib
 import json
+import os
 import lzma
 import pathlib
 import time
@@ -92,6 +96,21 @@ def measure_lines(subject):
         found[name] = share(flags)
     found["ratio"] = found["infill"]["good"] / max(found["continuing"]["good"], 1)
     return found
+
+
+def measure_costs(subject):
+    """The end of a line costs too: <EOS> of a middle, a newline where a text goes on."""
+    items = choices.choose_lines(subject.records, subject.args.lines)
+    found = {}
+    for infill, name in ((True, "infill"), (False, "continuing")):
+        windows = []
+        for item in items:
+            line = subject.ids(item[2].removesuffix("\n"))
+            line.append(tokens.EOS if infill else subject.ids("\n")[0])
+            ids = line_prompt(subject, item, infill) + line
+            windows.append((np.array(ids, dtype=np.uint16), len(line), 0))
+        found[name] = sum(measure.nats(subject.model, windows)) / len(windows)
+    return {"lines": len(items), **found}
 
 
 # ---- completions ---------------------------------------------------------------------------------
@@ -175,8 +194,6 @@ def measure_bits(subject):
 
 
 def measure_answers(subject):
-    if not subject.args.instruct:
-        return None
     model = compare.load_model(subject.args.instruct)
     pairs = list(tokens.read_records(subject.args.run / "pairs/held_out.jsonl"))
     pairs = choices.spread(pairs, subject.args.answers)
@@ -232,6 +249,9 @@ def rows_of(results):
         rows.append(("a line exactly, by fill-in-the-middle", said(lines["infill"])))
         rows.append(("a line exactly, by continuing", said(lines["continuing"])))
         rows.append(("the first over the second", f"{lines['ratio']:.2f}"))
+    if costs := results.get("costs"):
+        rows.append(("nats of a line, by fill-in-the-middle", f"{costs['infill']:.2f}"))
+        rows.append(("nats of a line, by continuing", f"{costs['continuing']:.2f}"))
     for kind, found in (results.get("completions") or {}).items():
         rows.append((f"completions {kind} that parse", said(found["model"])))
         rows.append(("- the true text, cut alike", said(found["truth"])))
@@ -253,21 +273,51 @@ def rows_of(results):
     return rows
 
 
-def write_report(args, results, texts):
-    path = args.run / args.name
-    path.with_suffix(".json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+def model_of(args, part):
+    """(path, SHA-256) of what a part measures; None where it was not given."""
+    path = args.instruct if part == "answers" else args.model
+    return path and (path, hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def path_of(args, suffix):
+    return args.run / f"{args.name}{suffix}"
+
+
+def read_results(args):
+    """What is measured already, without the parts that were measured of other models."""
+    path = path_of(args, ".json")
+    results = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    models = results.setdefault("models", {})
+    for part in list(models):
+        model = model_of(args, part)
+        if model and model[1] != models[part]:
+            print(f"{path}: {part} is of another model than {model[0]}: dropped", flush=True)
+            del results[part], models[part]
+    return results
+
+
+def write_whole(path, text):
+    """Whole or not at all."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(text, encoding="utf-8")
+    os.replace(part, path)
+
+
+def write_report(args, part, results, texts):
     lines = ["| held out | |", "|---|---:|"]
     lines += [f"| {what} | {value} |" for what, value in rows_of(results)]
-    path.with_suffix(".md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     written = [
         f"## {title}\n\n~~~~\n{prompt}\n---->\n{text}\n~~~~\n" for title, prompt, text in texts
     ]
-    (args.run / f"{args.name}-texts.md").write_text("\n".join(written), encoding="utf-8")
-    print("\n".join(lines))
+    if written:
+        write_whole(path_of(args, f"-{part}.md"), "\n".join(written))
+    write_whole(path_of(args, ".md"), "\n".join(lines) + "\n")
+    write_whole(path_of(args, ".json"), json.dumps(results, indent=1) + "\n")
 
 
 MEASURES = {
     "lines": measure_lines,
+    "costs": measure_costs,
     "completions": measure_completions,
     "bits": measure_bits,
     "answers": measure_answers,
@@ -279,7 +329,7 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", type=pathlib.Path)
     parser.add_argument("model", type=pathlib.Path, help="the base model")
-    parser.add_argument("--only", nargs="+", choices=MEASURES, default=list(MEASURES)[:-1])
+    parser.add_argument("--only", nargs="+", choices=MEASURES, help="measure these, and anew")
     parser.add_argument("--instruct", type=pathlib.Path, help="the instruct model")
     parser.add_argument("--gguf", type=pathlib.Path, help="the base model, for Lemnos")
     parser.add_argument("--lemnos", default="lemnos")
@@ -297,12 +347,19 @@ def arguments():
 def main():
     args = arguments()
     torch.set_num_threads(args.threads)
-    subject, results = Subject(args), {}
-    for name in args.only:
-        start = time.monotonic()
+    results = read_results(args)
+    missing = [name for name in list(MEASURES)[:-1] if name not in results]
+    subject = Subject(args)
+    for name in args.only or missing:
+        if not (model := model_of(args, name)):
+            print(f"{name}: not without --instruct", flush=True)
+            continue
+        start, subject.texts = time.monotonic(), []
         results[name] = MEASURES[name](subject)
+        results["models"][name] = model[1]
+        write_report(args, name, results, subject.texts)
         print(f"{name}: {time.monotonic() - start:.0f} s", flush=True)
-    write_report(args, results, subject.texts)
+    print(path_of(args, ".md").read_text(encoding="utf-8") if len(results) > 1 else "nothing")
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
 
     python fit.py RUN_FOLDER --seconds 900 --threads 2 [--shapes 6,192,3,1,512 ...]
 
-Each shape is timed first, and gets as many steps as it does in that time, with its own whole
-schedule; the second phase is left out. Writes RUN_FOLDER/fit.md, the table for the card. A shape is
+Each shape is timed first, by a run of a few steps, and gets as many steps as it should do in that
+time, with its own whole schedule; the second phase is left out. Writes RUN_FOLDER/fit.md, the table for the card. A shape is
 n_layer,n_embd,n_head,n_head_kv,n_ff.
 """
 
@@ -18,7 +18,7 @@ import plot
 
 HERE = pathlib.Path(__file__).resolve().parent
 SHAPES = ["6,192,3,1,512", "4,256,4,2,672", "3,320,5,1,640"]
-TIMED_STEPS = 6
+TIMED_STEPS = 20  # of all phases, as the run itself
 
 
 def train(args, shape, steps, windows):
@@ -33,13 +33,14 @@ def train(args, shape, steps, windows):
 
 def row_of(args, shape):
     timed = train(args, shape, TIMED_STEPS, 0)
-    step_seconds = min(float(row["seconds"]) for row in timed)
+    seconds = [float(row["seconds"]) for row in timed[2:]]  # the first ones allocate memory
+    step_seconds = sum(seconds) / len(seconds)
     steps = max(int(args.seconds / step_seconds), TIMED_STEPS + 1)
-    last = train(args, shape, steps, 200)[-1]
+    curve = train(args, shape, steps, args.measure_windows)
+    last, spent = curve[-1], sum(float(row["seconds"]) for row in curve)
     n_parameters = models.Config(*map(int, shape.split(","))).n_parameters()
-    rate = args.tokens_per_step / step_seconds
     return (
-        f"| {shape} | {n_parameters / 1e6:.2f} | {rate:.0f} | {int(last['tokens']) / 1e6:.1f} "
+        f"| {shape} | {n_parameters / 1e6:.2f} | {spent:.0f} | {int(last['tokens']) / 1e6:.2f} "
         f"| {last['held_out']} |"
     )
 
@@ -51,12 +52,14 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--shapes", nargs="+", default=SHAPES)
     parser.add_argument("--tokens-per-step", type=int, default=8192)
+    parser.add_argument("--measure-windows", type=int, default=200)
     parser.add_argument("--lr", type=float, default=3e-3)
     args = parser.parse_args()
     lines = [
-        f"{args.seconds:.0f} s each on {args.threads} threads",
+        f"About {args.seconds:.0f} s each on {args.threads} threads; layers, width, heads, heads of "
+        "keys, feed-forward.",
         "",
-        "| shape | M parameters | tokens/s | M tokens | held out, bits a byte |",
+        "| shape | M parameters | s | M tokens | held out, bits per byte |",
         "|---|---:|---:|---:|---:|",
     ]
     for shape in args.shapes:

@@ -68,7 +68,7 @@ class Card(unittest.TestCase):
                 (run / name).mkdir()
             torch.save(state, run / "nano/model.pt")
             text = card.compose(run, "nano", run)
-            for missing in ("counts.md", "fit.md", "evaluation.json", "short.json", "ordered.json"):
+            for missing in ("counts.md", "fit.md", "evaluation.json", "short.json", "nano-order.json"):
                 self.assertIn(missing, text)
             (run / "evaluation.json").write_text(json.dumps(RESULTS))
             for name in ("short", "plain"):

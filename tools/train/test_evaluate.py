@@ -161,6 +161,17 @@ def make_run(folder):
 
 
 class Whole(unittest.TestCase):
+    def check_other_model(self, folder, command):
+        """What was measured of another model is dropped, of the same one kept."""
+        state = torch.load(folder / "model.pt", weights_only=True)
+        state["model"]["embedding"] *= 2
+        torch.save(state, folder / "other.pt")
+        command = [str(folder / "other.pt") if i == 3 else part for i, part in enumerate(command)]
+        command[command.index("--instruct") + 1] = str(folder / "model.pt")
+        subprocess.run(command, check=True, capture_output=True)
+        results = json.loads((folder / "evaluation.json").read_text())
+        self.assertEqual(set(results), {"models", "order", "answers"})
+
     def test_every_part(self):
         with tempfile.TemporaryDirectory() as folder:
             folder = pathlib.Path(folder)
@@ -169,11 +180,19 @@ class Whole(unittest.TestCase):
             command = [sys.executable, str(HERE / "evaluate.py"), str(folder), model]
             command += ["--instruct", model, "--lines", "2", "--completions", "2"]
             command += ["--answers", "2", "--document-chars", "3000", "--files", "1"]
-            command += ["--only", "lines", "completions", "bits", "answers", "order"]
-            subprocess.run(command, check=True, capture_output=True)
+            # Part by part; what is there already is kept, and not measured again.
+            subprocess.run([*command, "--only", "order"], check=True, capture_output=True)
+            subprocess.run([*command, "--only", "lines"], check=True, capture_output=True)
+            rest = subprocess.run(command, check=True, capture_output=True, text=True).stdout
             results = json.loads((folder / "evaluation.json").read_text())
             report = (folder / "evaluation.md").read_text()
+            texts = (folder / "evaluation-answers.md").read_text()
+            self.check_other_model(folder, [*command, "--only", "order"])
+        self.assertNotRegex(rest, "(?m)^(lines|order):")
+        self.assertEqual(texts.count("## answer: False"), 2)
         self.assertEqual(results["lines"]["infill"]["of"], 2)
+        # A model that knows nothing, and lines of at least eight bytes, which are tokens, and an end.
+        self.assertGreater(results["costs"]["infill"], 9 * 0.9 * np.log(tokens.N_ROWS))
         self.assertEqual(results["completions"][choices.STATEMENT]["truth"]["of"], 2)
         self.assertEqual(results["answers"]["function and end"], {"good": 0, "of": 2, "share": 0.0})
         # A model that knows nothing: log2 of the vocabulary for each byte, which is a token here.

@@ -224,6 +224,9 @@ class Resume(unittest.TestCase):
         self.assertEqual(*losses)
         other = run_training(self.folder, "other", "--seed", "2")
         self.assertFalse(torch.equal(whole["model"]["embedding"], other["model"]["embedding"]))
+        begin = str(self.folder / "whole/model.pt")
+        more = run_training(self.folder, "more", "--begin", begin, "--stop-at", "0")
+        self.assertTrue(torch.equal(whole["model"]["embedding"], more["model"]["embedding"]))
 
 
 class Export(unittest.TestCase):

@@ -12,6 +12,7 @@ import argparse
 import csv
 import ctypes
 import dataclasses
+import hashlib
 import math
 import os
 import pathlib
@@ -57,6 +58,7 @@ class Plan:
     seed: int = 1
     rows: str = "ctx"  # names of the packed files: this and the context
     line_rows: str = "line"  # and of those whose middles are lines
+    begin: str = ""  # SHA-256 of the file whose weights it begins with; "": drawn from the seed
 
     def n_steps(self):
         return round(self.settle_at * self.steps) + round(self.settle * self.steps)
@@ -247,6 +249,13 @@ class Training:
             raise SystemExit(f"the loss is {total} at step {self.step}")
         return total
 
+    def begin_with(self, path):
+        """Takes the weights of a model.pt."""
+        state = torch.load(path, map_location=self.device, weights_only=True)
+        if state["config"] != dataclasses.asdict(self.plan.config):
+            raise SystemExit(f"{path} has another shape: {state['config']}")
+        self.model.load_state_dict(state["model"])
+
     def save(self):
         """Whole or not at all: a crash in the middle leaves the checkpoint before."""
         state = {
@@ -352,6 +361,7 @@ def arguments():
     parser.add_argument("--lr", type=float, help="instead of the preset's")
     parser.add_argument("--tokens-per-step", type=int, help="instead of the preset's")
     parser.add_argument("--extend-at", type=float, help="share of the steps; 1: no second phase, and no settling")
+    parser.add_argument("--begin", type=pathlib.Path, help="a model.pt to begin with")
     parser.add_argument("--rows", help="prefix of the packed files, for the ablations")
     parser.add_argument("--shape", help="n_layer,n_embd,n_head,n_head_kv,n_ff instead")
     parser.add_argument("--seed", type=int, help="instead of the preset's")
@@ -376,6 +386,9 @@ def plan_of(args):
         plan = dataclasses.replace(plan, line_rows=args.rows)
     if args.extend_at is not None:
         plan = dataclasses.replace(plan, settle_at=1.0, settle=0.0)
+    if args.begin:
+        digest = hashlib.sha256(args.begin.read_bytes()).hexdigest()
+        plan = dataclasses.replace(plan, begin=digest)
     if args.shape:
         config = models.Config(*map(int, args.shape.split(",")))
         plan = dataclasses.replace(plan, config=config)
@@ -402,6 +415,8 @@ def main():
     folder = args.run / (args.name or args.preset)
     folder.mkdir(parents=True, exist_ok=True)
     training = Training(plan, args.run, folder, args.device)
+    if args.begin:
+        training.begin_with(args.begin)
     training.load()
     print(
         f"{plan.config.n_parameters():,} parameters, step {training.step} of {plan.n_steps()}, "
