@@ -28,6 +28,17 @@ static const cJSON *list_of(const cJSON *object, const char *key)
     return cJSON_IsArray(item) ? item : NULL;
 }
 
+static bool are_models(const cJSON *models)
+{
+    const cJSON *model;
+    cJSON_ArrayForEach(model, models)
+    {
+        if (!cJSON_IsObject(model) || !list_of(model, "rows"))
+            return false;
+    }
+    return models != NULL;
+}
+
 cJSON *bench_read(const char *path, lm_error *err)
 {
     char *text;
@@ -37,9 +48,10 @@ cJSON *bench_read(const char *path, lm_error *err)
     cJSON *json = cJSON_ParseWithLength(text, size);
     free(text);
     const double schema = number_of(json, "schema");
-    if (json && list_of(json, "models") && schema == BENCH_SCHEMA)
+    const bool is_result = are_models(list_of(json, "models"));
+    if (is_result && schema == BENCH_SCHEMA)
         return json;
-    if (json && list_of(json, "models") && schema > 0)
+    if (is_result && schema > 0)
         lm_fail(err, LM_BAD_FILE, "%s has schema %g, and this program compares schema %d", path,
                 schema, BENCH_SCHEMA);
     else

@@ -88,6 +88,36 @@ static void say_plan(const struct bench *it, const bench_model *model)
         it->report->device.name, plan->ctx_tokens_fit);
 }
 
+// Skips the rows that need the longest context, for `why`.
+static void skip_longest(const struct bench *it, bench_model *model, const char *why)
+{
+    const uint32_t most = fit_rows(model, UINT32_MAX, "");
+    for (size_t i = 0; i < model->n_rows; i++) {
+        bench_row *row = &model->rows[i];
+        if (row->skipped[0] || bench_row_context(row) != most)
+            continue;
+        snprintf(row->skipped, sizeof row->skipped, "%s", why);
+        say(it, "%s, %s: %s", model->label, bench_row_name(row).text, why);
+    }
+}
+
+// Plans the longest context for which a plan is possible at all: of a longer one, a layer's keys
+// may be too large for a buffer of the device.
+static bool plan_longest(struct bench *it, bench_model *model, lm_model_params *params,
+                         lm_error *err)
+{
+    while (!lm_model_plan(it->device, params, &model->plan, err)) {
+        const lm_error why = *err;
+        if (why.status != LM_UNSUPPORTED && why.status != LM_NO_MEMORY)
+            return false;
+        skip_longest(it, model, why.message);
+        params->ctx_tokens = fit_rows(model, UINT32_MAX, "");
+        if (params->ctx_tokens == 0)
+            return false;
+    }
+    return true;
+}
+
 // Finds the context that the rows need and the memory allows. False where no row is left, which is
 // the model's `skipped` then, or on failure.
 static bool plan(struct bench *it, bench_model *model, lm_model_params *params, lm_error *err)
@@ -96,7 +126,7 @@ static bool plan(struct bench *it, bench_model *model, lm_model_params *params, 
     if (params->ctx_tokens == 0)
         return lm_fail(err, LM_BAD_ARGUMENT, "every row is longer than the %u tokens of its model",
                        model->info.n_ctx_train);
-    if (!lm_model_plan(it->device, params, &model->plan, err))
+    if (!plan_longest(it, model, params, err))
         return false;
     if (model->plan.fits)
         return true;
@@ -204,7 +234,7 @@ static bool run_model(struct bench *it, const bench_choice *choice, lm_error *er
         ok = measure_rows(it, model, measure_speed, err);
     } else {
         snprintf(model->skipped, sizeof model->skipped, "%s", err->message);
-        if (is_skipped(err)) {
+        if (is_skipped(err) || err->status == LM_UNSUPPORTED) {
             say(it, "%s is left out: %s", model->label, err->message);
             ok = true;
         }
@@ -213,8 +243,24 @@ static bool run_model(struct bench *it, const bench_choice *choice, lm_error *er
     return ok;
 }
 
-// Timing every op makes the device wait between them, hence a device of its own for that. A device
-// without timestamps is told, and no failure.
+// False, and told, where the device cannot time ops: that is no failure.
+static bool has_timestamps(const struct bench *it)
+{
+    const lm_device_info *device = &it->report->device;
+    for (uint32_t i = 0; i < device->n_features; i++) {
+        const lm_feature_info *feature = &device->features[i];
+        if (strcmp(feature->name, "timestamps") != 0 || (feature->offered && !feature->off))
+            continue;
+        if (feature->offered)
+            say(it, "--ops: ops are not timed: %s (%s)", feature->why, feature->off_by);
+        else
+            say(it, "--ops: %s has no timestamps, so that ops are not timed", device->name);
+        return false;
+    }
+    return true;
+}
+
+// Timing every op makes the device wait between them, hence a device of its own for that.
 static bool run_ops(struct bench *it, const bench_choice *choice, lm_error *err)
 {
     bench_model *model = &it->report->models[it->report->n_models - 1];
@@ -229,10 +275,7 @@ static bool run_ops(struct bench *it, const bench_choice *choice, lm_error *err)
     ok = ok && measure_rows(it, model, measure_ops, err);
     unload(it);
     lm_device_close(&it->device);
-    if (ok || err->status != LM_UNSUPPORTED)
-        return ok;
-    say(it, "--ops: %s", err->message);
-    return true;
+    return ok;
 }
 
 static bool measure_device(struct bench *it, lm_error *err)
@@ -244,6 +287,17 @@ static bool measure_device(struct bench *it, lm_error *err)
         return true;
     request->doing(request->user, it->report->device.name, "what it can do at most");
     return lm_device_measure(it->device, request->progress, request->user, &it->report->peaks, err);
+}
+
+// Rows that were not reached say so.
+static void mark_rows_left(bench_report *report, const char *reason)
+{
+    for (size_t i = 0; i < report->n_models; i++)
+        for (size_t j = 0; j < report->models[i].n_rows; j++) {
+            bench_row *row = &report->models[i].rows[j];
+            if (row->n_runs == 0 && !row->skipped[0])
+                snprintf(row->skipped, sizeof row->skipped, "%s", reason);
+        }
 }
 
 static void stamp(bench_report *report)
@@ -263,7 +317,7 @@ bool bench_run(const bench_request *request, bench_report *report, lm_error *err
     report->models = calloc(request->n_choices, sizeof *report->models);
     if (!report->models)
         return lm_fail(err, LM_NO_MEMORY, "out of memory for %zu models", request->n_choices);
-    bool ok = true;
+    bool ok = true, ops = request->ops;
     for (size_t i = 0; ok && i < request->n_choices; i++) {
         // Opened anew for each, so that the peaks of memory are the model's own.
         const uint64_t start = lm_clock_ns();
@@ -273,6 +327,7 @@ bool bench_run(const bench_request *request, bench_report *report, lm_error *err
             report->open_ns = lm_clock_ns() - start;
             report->device = *lm_device_get_info(it.device);
             ok = i > 0 || measure_device(&it, err);
+            ops = ops && has_timestamps(&it);
         }
         if (ok && i == 0 && request->peaks) { // the memory for that is no model's
             lm_device_close(&it.device);
@@ -281,9 +336,11 @@ bool bench_run(const bench_request *request, bench_report *report, lm_error *err
         }
         ok = ok && run_model(&it, &request->choices[i], err);
         lm_device_close(&it.device);
-        if (ok && request->ops && report->models[i].skipped[0] == 0)
+        if (ok && ops && report->models[i].skipped[0] == 0)
             ok = run_ops(&it, &request->choices[i], err);
     }
     report->interrupted = !ok && err->status == LM_CANCELLED;
+    if (!ok)
+        mark_rows_left(report, err->message);
     return ok;
 }

@@ -191,6 +191,15 @@ static bool accept(void *user, const lm_device_info *device, lm_error *err)
 }
 
 // Before anything is measured, which may take long.
+static bool can_write(const char *path, lm_error *err)
+{
+    lm_output *output = path ? lm_output_create(path, err) : NULL;
+    const bool ok = !path || output;
+    lm_output_discard(&output);
+    return ok;
+}
+
+// Likewise.
 static bool read_before(struct teller *it, const bench_request *request, cJSON **before,
                         lm_error *err)
 {
@@ -320,7 +329,8 @@ static cli_exit choose_and_measure(bench_request *request, const cli_options *op
     request->user = &teller;
     request->choices = choices.bench;
     request->n_choices = choices.n;
-    ok = ok && read_before(&teller, request, &before, &err);
+    ok = ok && can_write(options->output, &err) && can_write(options->trace, &err) &&
+         read_before(&teller, request, &before, &err);
     cli_exit code;
     if (ok)
         code = measure(request, &teller, options, format);

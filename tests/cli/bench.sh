@@ -19,6 +19,14 @@ says "$err" "Q8_0" "an unknown format"
 refuses 2 "deepseek-coder-9b" bench --synthetic deepseek-coder-9b
 says "$err" "deepseek-coder-1.3b" "an unknown shape"
 refuses 1 "gone.gguf" bench -m "$dir/gone.gguf"
+refuses 2 "-p needs a LIST that is not empty" bench --synthetic "$shape" -p ''
+refuses 2 "more than 64 numbers" bench --synthetic "$shape" -p 1-1048576
+refuses 2 "within 0 to 1048576" bench --synthetic "$shape" -d 1048577
+refuses 1 "cannot write $dir/gone/x.json" bench --synthetic "$shape" -o "$dir/gone/x.json"
+refuses 1 "cannot write $dir/gone/x.json" bench --synthetic "$shape" --trace "$dir/gone/x.json"
+printf '{"schema": 1, "models": [1]}' >"$dir/odd.json"
+refuses 1 "is no result" bench --synthetic "$shape" --compare "$dir/odd.json"
+refuses 1 "is a directory" bench --synthetic "$shape" --compare "$dir"
 
 # ---- rows ---------------------------------------------------------------------------------------
 
@@ -94,5 +102,36 @@ gives 0 bench --synthetic "$shape" --format F16 -p 8,5000 -n 0 -r 1 --no-peaks
 says "$out" "pp5000  left out: needs a context of 5002 tokens" "a prompt longer than the model's context"
 gives 1 bench --synthetic "$shape" --format F16 -p 5000 -n 0 -r 1 --no-peaks
 says "$err" "every row is longer" "nothing but that"
+
+# A model that memory has no room for, or a buffer, is told with its plan, and the next one runs.
+sed 's/heads": [12]/heads": 32/g; s/4096/1048576/' "$shape" >"$dir/wide.json"
+sed 's/heads": 32/heads": 8/g; s/layers": 1/layers": 64/' "$dir/wide.json" >"$dir/long.json"
+gives 0 bench --synthetic "$dir/long.json,$dir/wide.json,$shape" --format F16 -p 8 -n 0 \
+    -d 0,1000000 -r 1 --no-peaks
+says "$err" "long.json with a context of 1000010 tokens does not fit: weights" "too little memory"
+says "$err" "the longest context that fits" "too little memory"
+says "$err" "wide.json, pp8 @ d1000000: " "too small buffers"
+[ "$(grep -c '^pp8  *[0-9]' "$out")" -eq 3 ] || fail "what fits did not run"
+[ "$(grep -c 'left out' "$out")" -eq 3 ] || fail "what does not fit is not told"
+
+# --ops without timestamps: told, and the rest runs.
+n_checks=$((n_checks + 1))
+LM_OFF=timestamps "$lemnos" bench --synthetic "$shape" --format F16 -p 8 -n 0 -r 1 --no-peaks --ops \
+    >"$out" 2>"$err" || fail "--ops without timestamps"
+says "$err" "ops are not timed" "--ops without timestamps"
+says "$out" "pp8" "--ops without timestamps"
+
+# Ctrl-C prints what is finished. A slow machine gets more time.
+n_checks=$((n_checks + 1))
+for seconds in 2 10 40; do
+    timeout --foreground -s INT --preserve-status "$seconds" "$lemnos" bench --synthetic "$shape" \
+        --format F16 -p 8 -n 4000 -r 1000 --no-peaks -o "$dir/half.json" >"$out" 2>"$err"
+    code=$?
+    [ "$code" -eq 130 ] && [ ! -s "$out" ] || break
+done
+[ "$code" -eq 130 ] || fail "Ctrl-C: exit code $code"
+grep -q '^pp8  *[0-9]' "$out" || fail "Ctrl-C: the finished row is missing"
+says "$out" "Interrupted: these are the rows that were finished." "Ctrl-C"
+says "$dir/half.json" '"interrupted":	true' "Ctrl-C"
 
 finish
