@@ -150,6 +150,7 @@ void lm_check_rope_store(lm_check *it)
 struct attention {
     struct attention_args args;
     uint32_t head_dim, n_tokens, pos, n_keys;
+    bool is_whole;          // out is y
     const float *q, *k, *v; // k, v f32 [n_keys][n_head_kv * head_dim]
     const float *out;       // y, or partials
     double *scores;         // [n_keys], then their weights
@@ -213,7 +214,7 @@ static double attend(const struct attention *a, uint32_t t, uint32_t head)
 static float value_of(const struct attention *a, uint32_t t, uint32_t head, uint32_t d)
 {
     const uint32_t n = a->head_dim;
-    if (a->args.n_splits == 1)
+    if (a->is_whole)
         return a->out[lm_tiled(t, (size_t)head * n + d, (size_t)a->args.n_head * n, a->args.tile)];
     double most = -INFINITY, value = 0.0, sum = 0.0;
     for (int pass = 0; pass < 2; pass++)
@@ -236,6 +237,8 @@ void lm_check_attention(lm_check *it)
     memcpy(&a.args, b->op->args, sizeof a.args);
     const struct step_state step = lm_bench_step(b, a.args.step);
     const uint64_t width = (uint64_t)a.args.n_head * a.head_dim;
+    a.is_whole =
+        a.args.n_splits == 1 || b->op->pipeline.constants[ATTENTION_MERGE - LM_FIRST_CONSTANT];
     a.n_tokens = step.n_tokens < a.args.max_tokens ? step.n_tokens : a.args.max_tokens;
     a.pos = step.pos;
     a.n_keys = step.pos + a.n_tokens < a.args.n_ctx ? step.pos + a.n_tokens : a.args.n_ctx;
@@ -246,14 +249,14 @@ void lm_check_attention(lm_check *it)
     a.want = lm_bench_take(b, a.head_dim * sizeof *a.want);
     a.size = lm_bench_take(b, a.head_dim * sizeof *a.size);
     lm_bench_run(b);
-    if (a.args.n_splits == 1)
+    if (a.is_whole)
         a.out = lm_bench_floats(b, a.args.y,
                                 (a.n_tokens + a.args.tile - 1) / a.args.tile * a.args.tile * width);
     else
         a.out = lm_bench_read(b, a.args.partials,
                               lm_attention_partial_bytes(a.args.n_splits, a.args.max_tokens,
                                                          a.args.n_head, a.head_dim));
-    lm_bench_operand(b, a.args.n_splits == 1 ? "y" : "partials, merged", a.n_tokens, width);
+    lm_bench_operand(b, a.is_whole ? "y" : "partials, merged", a.n_tokens, width);
     for (uint32_t t = 0; lm_bench_goes_on(b) && t < a.n_tokens; t++)
         for (uint32_t head = 0; lm_bench_takes(t, a.n_tokens) && head < a.args.n_head; head++) {
             const double unit = attend(&a, t, head);

@@ -42,6 +42,7 @@ static void resolve(lm_session *it, lm_kv_type kv)
         .sample = at[13],
         .rows = at[14],
         .draft = at[15],
+        .counters = at[16],
     };
     it->timeline = (lm_timeline_memory){
         .inbox = lm_arena_address(m->shared, m->inbox),
@@ -54,8 +55,8 @@ static void resolve(lm_session *it, lm_kv_type kv)
     };
 }
 
-// Computes the table of rotations on the host and brings it to the device.
-static bool fill_rope_table(lm_session *it, lm_error *err)
+// Brings the table of rotations to the device, which the host computes, and sets counters to 0.
+static bool fill_constants(lm_session *it, lm_error *err)
 {
     lm_gpu *gpu = it->model->device->gpu;
     const uint64_t bytes = (uint64_t)it->memory.n_ctx * it->model->config.head_dim * 4;
@@ -70,6 +71,10 @@ static bool fill_rope_table(lm_session *it, lm_error *err)
         lm_op_copy(recording, &(lm_copy){.from = lm_buffer_address(buffer),
                                          .to = it->timeline.cos_sin,
                                          .size_bytes = bytes});
+        const lm_config *c = &it->model->config;
+        lm_op_copy(recording, &(lm_copy){.to = it->scratch.counters,
+                                         .size_bytes = lm_attention_counter_bytes(
+                                             LM_SPLIT_TOKENS, c->n_head, c->n_head_kv)});
         ok = lm_recording_end(recording, err) && lm_recording_run(recording, err);
     }
     lm_recording_destroy(&recording);
@@ -133,7 +138,7 @@ static bool allocate(lm_session *it, const lm_session_params *params, lm_error *
     resolve(it, params->kv);
     it->steps = lm_steps_create(gpu, config, it->model->weights, &it->scratch, &it->timeline,
                                 it->memory.max_chunk, err);
-    return it->steps && fill_rope_table(it, err);
+    return it->steps && fill_constants(it, err);
 }
 
 lm_session *lm_session_create(lm_model *model, const lm_session_params *params, lm_error *err)

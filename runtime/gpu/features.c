@@ -116,8 +116,7 @@ bool lm_feature_parse(const char *name, size_t size, lm_feature *feature)
 
 bool lm_feature_is_used(lm_feature feature)
 {
-    return feature != LM_FEATURE_LAST_GROUP && feature != LM_FEATURE_F16 &&
-           feature != LM_FEATURE_INT_DOT;
+    return feature != LM_FEATURE_F16 && feature != LM_FEATURE_INT_DOT;
 }
 
 const char *lm_off_by_name(lm_off_by by)

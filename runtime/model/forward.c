@@ -40,6 +40,7 @@ void lm_scratch_sizes(const lm_config *c, uint32_t n_tokens, uint32_t max_splits
         lm_sample_scratch_bytes(c->n_vocab),
         LM_DRAFT_ROWS * (uint64_t)c->n_vocab * 4,
         lm_draft_bytes(),
+        lm_attention_counter_bytes(LM_SPLIT_TOKENS, c->n_head, c->n_head_kv),
     };
     for (int i = 0; i < LM_SCRATCH_TENSORS; i++)
         sizes[i] = all[i];
@@ -120,6 +121,7 @@ static void attention_block(lm_recording *rec, const lm_forward *f, uint32_t lay
                              .kv = f->memory->kv[layer],
                              .y = s->mixed,
                              .partials = s->partials,
+                             .counters = s->counters,
                              .step = f->memory->step,
                              .n_head = c->n_head,
                              .n_tokens = f->n_tokens,

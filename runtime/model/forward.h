@@ -26,9 +26,10 @@ typedef struct lm_scratch {
     uint64_t sample;   // of the draw with sampling
     uint64_t rows;     // [LM_DRAFT_ROWS][n_vocab]: the logits of every row
     uint64_t draft;    // of a verified step
+    uint64_t counters; // of split attention: zeros before the first step
 } lm_scratch;
 
-#define LM_SCRATCH_TENSORS 16
+#define LM_SCRATCH_TENSORS 17
 
 // The sizes of lm_scratch's tensors in bytes, in their order, for steps of at most `n_tokens`.
 void lm_scratch_sizes(const lm_config *config, uint32_t n_tokens, uint32_t max_splits,

@@ -100,20 +100,24 @@ typedef struct lm_rope_store {
 } lm_rope_store;
 void lm_op_rope_store(lm_recording *rec, const lm_rope_store *op);
 
-// y = causal attention of q over the layer's K and V, tiled; f32, width n_head * head_dim.
+// y = causal attention of q over the layer's K and V, tiled; f32, width n_head * head_dim. Parts of
+// the keys are merged by the last workgroup to be done with its own where LM_FEATURE_LAST_GROUP is
+// on, else by a second dispatch.
 typedef struct lm_attention {
     uint64_t q; // f32 [n_tokens][n_head * head_dim], rotated
     lm_kv_layer kv;
     uint64_t y;
     uint64_t partials; // scratch of lm_attention_partial_bytes(); unused when n_splits is 1
+    uint64_t counters; // zeros, of lm_attention_counter_bytes(); likewise
     uint64_t step;
     uint32_t n_head, n_tokens, tile;
-    uint32_t n_splits; // parts of the keys, each to a workgroup of its own
+    uint32_t n_splits; // parts of the keys, each to a workgroup of its own; at most 64
     float scale;
 } lm_attention;
 void lm_op_attention(lm_recording *rec, const lm_attention *op);
 uint64_t lm_attention_partial_bytes(uint32_t n_splits, uint32_t n_tokens, uint32_t n_head,
                                     uint32_t head_dim);
+uint64_t lm_attention_counter_bytes(uint32_t n_tokens, uint32_t n_head, uint32_t n_head_kv);
 
 // y = silu(gate) * up, tiled.
 typedef struct lm_swiglu {

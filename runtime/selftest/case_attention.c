@@ -170,6 +170,8 @@ void lm_case_attention(const lm_case *c, lm_trial *t, const char **culprit)
     lm_trial_tensor *partials = lm_trial_output(
         t, "partials",
         lm_attention_partial_bytes(n->n_splits, n->n_tokens, n->n_head, n->head_dim));
+    lm_trial_tensor *counters = lm_trial_input(
+        t, "counters", lm_attention_counter_bytes(n->n_tokens, n->n_head, n->n_head_kv));
     const uint64_t step = lm_trial_step(t, n->pos, n->n_here);
     float *k = lm_trial_floats(t, n_keys * kv_width);
     float *v = lm_trial_floats(t, n_keys * kv_width);
@@ -189,6 +191,7 @@ void lm_case_attention(const lm_case *c, lm_trial *t, const char **culprit)
                                             .kv = kv,
                                             .y = y->address,
                                             .partials = partials->address,
+                                            .counters = counters->address,
                                             .step = step,
                                             .n_head = n->n_head,
                                             .n_tokens = n->n_tokens,

@@ -187,6 +187,7 @@ static void add_heads(struct list *list, lm_kv_type kv)
                          ? add(list, "attention_merge", lm_case_attention, &numbers)
                          : add(list, "attention", lm_case_attention, &numbers);
         c->needs = numbers.n_splits > 1 ? "attention" : NULL;
+        c->paths |= numbers.n_splits > 1 ? 1u << LM_FEATURE_LAST_GROUP : 0;
         describe_heads(c);
         if (numbers.n_splits > 1)
             continue;

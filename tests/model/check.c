@@ -133,11 +133,14 @@ static void a_sound_run_agrees(void **state)
     lm_session_destroy(&session);
 }
 
-// With sampling, and where attention is split among workgroups.
+// With sampling, and where attention is split among workgroups, merged by the last of them or
+// apart.
 static void a_sampled_run_at_depth_agrees(void **state)
 {
     const struct fixture *f = *state;
     lm_error err = {0};
+    lm_features *features = lm_gpu_features(f->device->gpu);
+    const lm_features before = *features;
     const lm_generation_params params = {
         .max_tokens = 5,
         .ignore_end = true,
@@ -145,14 +148,20 @@ static void a_sampled_run_at_depth_agrees(void **state)
         .sampling =
             {.temperature = 0.8f, .top_k = 40, .top_p = 0.9f, .repeat_penalty = 1.1f, .seed = 3},
     };
-    lm_session *session = checked_session(f, LM_KV_Q8_0, 3);
-    model_must(lm_session_fill(session, 700, &err), &err);
-    model_generate(session, &params);
-    const lm_check_report report = lm_session_check_report(session);
-    expect_room(&report);
-    assert_int_equal(n_checked(&report, "attention_merge"), 8);
-    assert_int_equal(n_checked(&report, "sample_draw"), 3);
-    lm_session_destroy(&session);
+    for (int apart = 0; apart < 2; apart++) {
+        if (apart)
+            lm_features_turn_off(features, LM_FEATURE_LAST_GROUP, LM_OFF_USER, "in a test");
+        lm_session *session = checked_session(f, LM_KV_Q8_0, 3);
+        model_must(lm_session_fill(session, 700, &err), &err);
+        model_generate(session, &params);
+        const lm_check_report report = lm_session_check_report(session);
+        expect_room(&report);
+        assert_int_equal(n_checked(&report, "attention"), 8);
+        assert_int_equal(n_checked(&report, "attention_merge"), apart ? 8 : 0);
+        assert_int_equal(n_checked(&report, "sample_draw"), 3);
+        lm_session_destroy(&session);
+    }
+    *features = before;
 }
 
 static bool count_logits(void *user, uint32_t position, const float *logits)

@@ -76,6 +76,11 @@ static void check(lm_gpu *gpu, const struct shape *s, const struct run *r, test_
     rig_tensor *partials =
         rig_output(&it, "partials",
                    lm_attention_partial_bytes(r->n_splits, r->n_tokens, s->n_head, s->head_dim));
+    const uint64_t counter_bytes = lm_attention_counter_bytes(r->n_tokens, s->n_head, s->n_head_kv);
+    void *zeros = calloc(1, counter_bytes);
+    assert_non_null(zeros);
+    rig_tensor *counters = rig_input(&it, "counters", zeros, counter_bytes); // zeros afterwards too
+    free(zeros);
     kv.k = k_cache->address;
     kv.v = v_cache->address;
     const size_t n_used = (size_t)r->n_here * width;
@@ -93,6 +98,7 @@ static void check(lm_gpu *gpu, const struct shape *s, const struct run *r, test_
                                             .kv = kv,
                                             .y = y->address,
                                             .partials = partials->address,
+                                            .counters = counters->address,
                                             .step = rig_step(&it, r->pos, r->n_here),
                                             .n_head = s->n_head,
                                             .n_tokens = r->n_tokens,
@@ -187,6 +193,32 @@ static void deep_contexts(void **state)
     check(*state, &shapes[9], &(struct run){16384 - 8, 8, 8, 8, 8, 1.0f}, &random);
 }
 
+// The same with a dispatch of its own for merging.
+static void merged_apart(void **state)
+{
+    lm_features *features = lm_gpu_features(*state);
+    const lm_features before = *features;
+    test_random random = test_random_start("attention, merged apart");
+    lm_features_turn_off(features, LM_FEATURE_LAST_GROUP, LM_OFF_USER, "in a test");
+    check(*state, &shapes[0], &(struct run){16383, 1, 1, 32, 1, 1.0f}, &random);
+    for (uint32_t n_splits = 1; n_splits <= 8; n_splits++)
+        check(*state, &shapes[0], &(struct run){200 * n_splits, 1, 1, n_splits, 1, 1.0f}, &random);
+    check(*state, &shapes[5], &(struct run){301, 8, 5, 5, 8, 1.0f}, &random);
+    *features = before;
+}
+
+static void too_many_splits_are_told(void **state)
+{
+    rig it = rig_begin(*state);
+    const lm_attention op = {
+        .kv = {.n_head_kv = 1, .head_dim = 64, .n_ctx = 16}, .n_head = 1, .n_splits = 65};
+    lm_op_attention(it.rec, &op);
+    lm_error err = {0};
+    assert_false(lm_recording_end(it.rec, &err));
+    assert_int_equal(err.status, LM_BAD_ARGUMENT);
+    rig_finish(&it);
+}
+
 int main(void)
 {
     const char *absent = lm_test_require_device();
@@ -198,6 +230,8 @@ int main(void)
         cmocka_unit_test(steps_shorter_than_the_grid),
         cmocka_unit_test(large_scores),
         cmocka_unit_test(deep_contexts),
+        cmocka_unit_test(merged_apart),
+        cmocka_unit_test(too_many_splits_are_told),
     };
     return cmocka_run_group_tests(tests, test_gpu_setup, test_gpu_teardown);
 }
