@@ -1,4 +1,5 @@
-// y[r] = sum over c of weights[r][c] * x[c], or += with MATVEC_ADD.
+// y[r] = sum over c of weights[r][c] * x[c], or += with MATVEC_ADD; other ends are in
+// lib/matvec_end.glsl.
 //
 // A subgroup owns one tile of 16 rows: a row per lane where there are 16 lanes, several rows per
 // lane on narrow subgroups, several lanes per row on wide ones. Where LANES_PER_ROW or
@@ -11,7 +12,7 @@
 layout(constant_id = MATVEC_LANES_PER_ROW) const uint LANES_PER_ROW = 1;
 layout(constant_id = MATVEC_ROWS_PER_LANE) const uint ROWS_PER_LANE = 2;
 layout(constant_id = MATVEC_SUBGROUPS_PER_ROW) const uint SUBGROUPS_PER_ROW = 1;
-layout(constant_id = MATVEC_ADD) const bool ADD = false;
+layout(constant_id = MATVEC_END) const uint END = MATVEC_SET;
 layout(push_constant, scalar) uniform Args { matvec_args args; };
 
 #include "lib/weights.glsl"
@@ -21,9 +22,16 @@ LM_BUFFER readonly buffer x_groups { x_group group[]; };
 
 const uint ROW_LANES = SUBGROUP_SIZE / LANES_PER_ROW;
 
-shared float parts[GROUP_SIZE / SUBGROUP_SIZE * WEIGHT_TILE];
+// Subgroups that share a tile are a unit; of two matrices units take turns.
+const uint UNITS = GROUP_SIZE / SUBGROUP_SIZE / SUBGROUPS_PER_ROW;
+const uint MATRICES = END == MATVEC_SWIGLU ? 2 : 1;
+const bool MEETS = SUBGROUPS_PER_ROW > 1 || MATRICES > 1; // in shared memory
+
+shared float parts[MEETS ? GROUP_SIZE / SUBGROUP_SIZE * WEIGHT_TILE : 1];
 
 vec4 sums[ROWS_PER_LANE];
+float totals[ROWS_PER_LANE];       // of all that share a row
+float other_totals[ROWS_PER_LANE]; // of the second matrix
 
 // The addresses of a lane's rows; not pointers, for SwiftShader crashes on arrays of those.
 struct lane_rows {
@@ -86,23 +94,54 @@ void add_block(lane_rows rows, x_groups x, uint g, uint b)
 }
 #endif
 
+// What a unit has for a row of its tile.
+float unit_total(uint unit, uint row_in_tile)
+{
+    float total = 0.0;
+    for (uint i = 0; i < SUBGROUPS_PER_ROW; i++)
+        total += parts[(unit * SUBGROUPS_PER_ROW + i) * WEIGHT_TILE + row_in_tile];
+    return total;
+}
+
+// Adds up lanes, then subgroups. Call in uniform control flow.
+void add_parts(uint unit, uint lane_row)
+{
+    [[unroll]] for (uint j = 0; j < ROWS_PER_LANE; j++) {
+        totals[j] = (sums[j].x + sums[j].y) + (sums[j].z + sums[j].w);
+        for (uint lanes = ROW_LANES; lanes < SUBGROUP_SIZE; lanes *= 2)
+            totals[j] += subgroupShuffleXor(totals[j], lanes);
+        if (MEETS && gl_SubgroupInvocationID < ROW_LANES)
+            parts[gl_SubgroupID * WEIGHT_TILE + j * ROW_LANES + lane_row] = totals[j];
+    }
+    if (!MEETS)
+        return;
+    barrier();
+    const uint first = unit / MATRICES * MATRICES;
+    [[unroll]] for (uint j = 0; j < ROWS_PER_LANE; j++) {
+        totals[j] = unit_total(first, j * ROW_LANES + lane_row);
+        if (MATRICES > 1)
+            other_totals[j] = unit_total(first + 1, j * ROW_LANES + lane_row);
+    }
+}
+
+#include "lib/matvec_end.glsl"
+
 void main()
 {
-    const uint tiles_per_group = GROUP_SIZE / SUBGROUP_SIZE / SUBGROUPS_PER_ROW;
-    const uint tile_in_group = gl_SubgroupID / SUBGROUPS_PER_ROW;
-    const uint tile = gl_WorkGroupID.x * tiles_per_group + tile_in_group;
+    const uint unit = gl_SubgroupID / SUBGROUPS_PER_ROW;
+    const uint tile = gl_WorkGroupID.x * (UNITS / MATRICES) + unit / MATRICES;
     const uint n_tiles = (args.n_rows + WEIGHT_TILE - 1) / WEIGHT_TILE;
     const uint lane_row = gl_SubgroupInvocationID % ROW_LANES;
     const uint row = min(tile, n_tiles - 1) * WEIGHT_TILE + lane_row;
 
+    const uvec2 weights = unit % MATRICES == 0 ? uvec2(args.weights) : uvec2(args.up);
     lane_rows rows;
     x_groups x = x_groups(uvec2(args.x));
     [[unroll]] for (uint j = 0; j < ROWS_PER_LANE; j++) {
         const uint r = row + j * ROW_LANES;
-        rows.quants[j] = uvec2(weight_row(uvec2(args.weights), r, args.n_cols));
+        rows.quants[j] = uvec2(weight_row(weights, r, args.n_cols));
 #if WEIGHT_HEAD_WORDS
-        rows.heads[j] =
-            uvec2(weight_row_heads(uvec2(args.weights), r, args.n_rows, args.n_cols));
+        rows.heads[j] = uvec2(weight_row_heads(weights, r, args.n_rows, args.n_cols));
 #endif
         sums[j] = vec4(0.0);
     }
@@ -128,23 +167,19 @@ void main()
     for (uint b = 0; b < n_last; b++)
         add_block(rows, x, n_groups, b);
 
-    [[unroll]] for (uint j = 0; j < ROWS_PER_LANE; j++) {
-        float sum = (sums[j].x + sums[j].y) + (sums[j].z + sums[j].w);
-        for (uint lanes = ROW_LANES; lanes < SUBGROUP_SIZE; lanes *= 2)
-            sum += subgroupShuffleXor(sum, lanes);
-        if (SUBGROUPS_PER_ROW > 1) {
-            if (gl_SubgroupInvocationID < ROW_LANES)
-                parts[gl_SubgroupID * WEIGHT_TILE + j * ROW_LANES + lane_row] = sum;
-            barrier();
-            sum = 0.0;
-            for (uint i = 0; i < SUBGROUPS_PER_ROW; i++)
-                sum += parts[(tile_in_group * SUBGROUPS_PER_ROW + i) * WEIGHT_TILE + j * ROW_LANES +
-                             lane_row];
+    add_parts(unit, lane_row);
+    const bool writes = gl_SubgroupInvocationID < ROW_LANES && n_cols != 0 && tile < n_tiles &&
+                        gl_SubgroupID % (SUBGROUPS_PER_ROW * MATRICES) == 0;
+    if (END == MATVEC_SCALED)
+        end_scaled(row, writes);
+    else if (END == MATVEC_ADD_NORM)
+        end_added(row, tile, writes);
+    else if (END == MATVEC_SWIGLU)
+        end_swiglu(row, writes);
+    else
+        [[unroll]] for (uint j = 0; j < ROWS_PER_LANE; j++) {
+            const uint r = row + j * ROW_LANES;
+            if (writes && r < args.n_rows)
+                args.y.at[r] = END == MATVEC_ADD ? args.y.at[r] + totals[j] : totals[j];
         }
-        const uint r = row + j * ROW_LANES;
-        const bool first_lanes = gl_SubgroupInvocationID < ROW_LANES;
-        const bool first_subgroup = gl_SubgroupID % SUBGROUPS_PER_ROW == 0;
-        if (first_lanes && first_subgroup && n_cols != 0 && tile < n_tiles && r < args.n_rows)
-            args.y.at[r] = ADD ? args.y.at[r] + sum : sum;
-    }
 }

@@ -11,7 +11,7 @@
 #include <math.h>
 #include <string.h>
 
-static bool read_row(lm_check *it, size_t tensor, uint32_t row, void *bytes, float *values)
+bool lm_check_read_row(lm_check *it, size_t tensor, uint32_t row, void *bytes, float *values)
 {
     const lm_tensor_info *info = lm_source_tensor(it->source, tensor);
     if (!lm_source_read(it->source, tensor, row, 1, bytes, &it->bench.trouble))
@@ -25,7 +25,7 @@ const float *lm_check_row(lm_check *it, size_t tensor, uint32_t row)
     const lm_tensor_info *info = lm_source_tensor(it->source, tensor);
     void *bytes = lm_bench_take(&it->bench, info->row_bytes);
     float *values = lm_bench_take(&it->bench, info->n_cols * sizeof *values);
-    return bytes && values && read_row(it, tensor, row, bytes, values) ? values : NULL;
+    return bytes && values && lm_check_read_row(it, tensor, row, bytes, values) ? values : NULL;
 }
 
 const float *lm_check_vector(lm_check *it, uint64_t address)
@@ -57,7 +57,8 @@ void lm_check_embed(lm_check *it)
     lm_bench_operand(b, "y", step.n_tokens, args.n_cols);
     for (uint32_t t = 0; lm_bench_goes_on(b) && t < step.n_tokens; t++) {
         const uint32_t token = tokens[step.pos + t];
-        if (!read_row(it, it->tensor, token < args.n_vocab ? token : args.n_vocab - 1, bytes, want))
+        if (!lm_check_read_row(it, it->tensor, token < args.n_vocab ? token : args.n_vocab - 1,
+                               bytes, want))
             return;
         for (uint32_t c = 0; c < args.n_cols; c++)
             lm_bench_value(b, t, c, y[(size_t)t * args.n_cols + c], (double)want[c], 0.0);
@@ -66,14 +67,9 @@ void lm_check_embed(lm_check *it)
 
 // ---- products -----------------------------------------------------------------------------------
 
-struct dot {
-    double sum;
-    double size; // of what is rounded on the way
-};
-
 // The device adds in another order, 32 columns and less at a time. No sum on the way is larger than
 // the largest of these and what random signs leave of all blocks of 32.
-static struct dot dot(const float *w, const float *x, size_t n)
+lm_check_dot lm_check_dot_of(const float *w, const float *x, size_t n)
 {
     double sum = 0.0, most = 0.0, squares = 0.0;
     for (size_t i = 0; i < n; i += 32) {
@@ -89,7 +85,7 @@ static struct dot dot(const float *w, const float *x, size_t n)
         most = fabs(sum) > most ? fabs(sum) : most;
         squares += block * block;
     }
-    return (struct dot){sum, most + sqrt(squares)};
+    return (lm_check_dot){sum, most + sqrt(squares)};
 }
 
 struct product {
@@ -123,7 +119,7 @@ static void compare_product(lm_check *it, const struct product *p)
         2.0 * LM_BENCH_ULP * ((p->is_half ? (double)p->n_cols / 8.0 : sqrt(p->n_cols)) + 8.0);
     lm_bench_operand(b, "y", p->n_tokens, p->n_rows);
     for (uint32_t r = 0; lm_bench_goes_on(b) && r < p->n_rows; r++) {
-        if (!read_row(it, it->tensor, r, bytes, w))
+        if (!lm_check_read_row(it, it->tensor, r, bytes, w))
             return;
         if (p->is_half)
             round_to_half(w, p->n_cols);
@@ -131,7 +127,7 @@ static void compare_product(lm_check *it, const struct product *p)
             if (!lm_bench_takes(t, p->n_tokens))
                 continue;
             const size_t at = (size_t)t * p->n_rows + r;
-            struct dot d = dot(w, p->x + (size_t)t * p->n_cols, p->n_cols);
+            lm_check_dot d = lm_check_dot_of(w, p->x + (size_t)t * p->n_cols, p->n_cols);
             if (p->before) {
                 d.sum += (double)p->before[at];
                 d.size += fabs((double)p->before[at]);
@@ -146,13 +142,17 @@ void lm_check_matvec(lm_check *it)
     lm_bench *b = &it->bench;
     struct matvec_args args;
     memcpy(&args, b->op->args, sizeof args);
-    const bool add = b->op->pipeline.constants[MATVEC_ADD - LM_FIRST_CONSTANT];
+    const uint32_t end = b->op->pipeline.constants[MATVEC_END - LM_FIRST_CONSTANT];
+    if (end > MATVEC_ADD) {
+        lm_check_matvec_fused(it);
+        return;
+    }
     struct product p = {
         .n_tokens = lm_bench_step(b, args.step).n_tokens > 0, // else nothing is done
         .n_rows = args.n_rows,
         .n_cols = args.n_cols,
         .x = lm_bench_floats(b, args.x, args.n_cols),
-        .before = add ? lm_bench_floats(b, args.y, args.n_rows) : NULL,
+        .before = end == MATVEC_ADD ? lm_bench_floats(b, args.y, args.n_rows) : NULL,
     };
     lm_bench_run(b);
     p.y = lm_bench_floats(b, args.y, args.n_rows);

@@ -49,6 +49,18 @@ typedef enum lm_check_weights {
 // Whether a row of the op's tensor lies on the device as its file has it.
 lm_check_weights lm_check_laid(lm_check *check, uint32_t row);
 
+// A row of a tensor of the file; `bytes` has room for it as it is stored, `values` as f32.
+bool lm_check_read_row(lm_check *check, size_t tensor, uint32_t row, void *bytes, float *values);
+
+// A product of two rows, n a multiple of 32, and the size of what is rounded on the way.
+typedef struct lm_check_dot {
+    double sum, size;
+} lm_check_dot;
+lm_check_dot lm_check_dot_of(const float *w, const float *x, size_t n);
+
+// Ends of matvec in which more than the product is computed.
+void lm_check_matvec_fused(lm_check *check);
+
 // f32 [n_cols] of a row of the tensor, or of a vector of the model, as its file has it; NULL stops.
 const float *lm_check_row(lm_check *check, size_t tensor, uint32_t row);
 

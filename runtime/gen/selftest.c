@@ -80,6 +80,7 @@ static bool run_init(struct run *run, lm_device *device, const lm_selftest_param
                          .sampling = is_wide,
                          .matrices =
                              lm_features_on(lm_gpu_features(device->gpu), LM_FEATURE_MATRIX),
+                         .fused = lm_features_on(lm_gpu_features(device->gpu), LM_FEATURE_FUSED),
                          .n_runs = !is_software ? RUNS
                                    : is_full    ? RUNS_SOFTWARE
                                                 : 1};

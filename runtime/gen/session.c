@@ -43,6 +43,7 @@ static void resolve(lm_session *it, lm_kv_type kv)
         .rows = at[14],
         .draft = at[15],
         .counters = at[16],
+        .squares = at[17],
     };
     it->timeline = (lm_timeline_memory){
         .inbox = lm_arena_address(m->shared, m->inbox),

@@ -350,9 +350,13 @@ static void read_memory(lm_adapter *adapter, const struct extensions *extensions
 static bool restrain(lm_adapter *adapter, const lm_instance_params *params, lm_error *err)
 {
     // 9 against 57 GFLOP/s on lavapipe of Mesa 26, which also crashes with vectors of 512 bits.
-    if (adapter->properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU)
+    // What fusing saves is waiting between ops, of which processors do little.
+    if (adapter->properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU) {
         lm_features_turn_off(&adapter->features, LM_FEATURE_MATRIX, LM_OFF_SPEED,
                              "on processors matrices are slower than the path without");
+        lm_features_turn_off(&adapter->features, LM_FEATURE_FUSED, LM_OFF_SPEED,
+                             "on processors fewer ops are not faster");
+    }
     if (params->quirks)
         lm_quirks_apply(params->quirks, adapter);
     if (params->safe)
@@ -372,6 +376,7 @@ bool lm_adapter_probe(lm_adapter *adapter, VkInstance instance, VkPhysicalDevice
     lm_features_offer(&adapter->features, LM_FEATURE_FEW_BARRIERS);
     lm_features_offer(&adapter->features, LM_FEATURE_STORED_PIPELINES);
     lm_features_offer(&adapter->features, LM_FEATURE_LAST_GROUP);
+    lm_features_offer(&adapter->features, LM_FEATURE_FUSED);
     vkGetPhysicalDeviceProperties(handle, &adapter->properties);
     struct extensions *extensions = calloc(1, sizeof *extensions);
     if (!extensions)

@@ -14,6 +14,7 @@ static const char *const names[LM_N_FEATURES] = {
     [LM_FEATURE_TIMESTAMPS] = "timestamps",
     [LM_FEATURE_STORED_PIPELINES] = "stored_pipelines",
     [LM_FEATURE_LAST_GROUP] = "last_group",
+    [LM_FEATURE_FUSED] = "fused",
     [LM_FEATURE_F16] = "f16",
     [LM_FEATURE_INT_DOT] = "int_dot",
     [LM_FEATURE_MATRIX] = "matrix",

@@ -32,6 +32,8 @@ typedef enum lm_feature {
     LM_FEATURE_LAST_GROUP,       // the last workgroup of a dispatch goes on with what the others
                                  // wrote, see shaders/lib/last_group.glsl; off: a dispatch of its
                                  // own does
+    LM_FEATURE_FUSED,            // steps of one token in few ops, see ops/matvec_fused.h; off: an
+                                 // op for each norm, rotation and SwiGLU
     LM_FEATURE_F16,              // f16 arithmetic; reserved, no shader uses it yet
     LM_FEATURE_INT_DOT,          // dot products of four packed int8; reserved
     LM_FEATURE_MATRIX,           // VK_KHR_cooperative_matrix, f16 times f16 in f32

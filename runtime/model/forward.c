@@ -1,6 +1,8 @@
 #include "model/forward.h"
 
 #include "interface/weights.h"
+#include "model/forward_fused.h"
+#include "ops/matvec_fused.h"
 
 #include <math.h>
 
@@ -41,6 +43,7 @@ void lm_scratch_sizes(const lm_config *c, uint32_t n_tokens, uint32_t max_splits
         LM_DRAFT_ROWS * (uint64_t)c->n_vocab * 4,
         lm_draft_bytes(),
         lm_attention_counter_bytes(LM_SPLIT_TOKENS, c->n_head, c->n_head_kv),
+        (uint64_t)lm_normed_squares(c->n_embd) * 4,
     };
     for (int i = 0; i < LM_SCRATCH_TENSORS; i++)
         sizes[i] = all[i];
@@ -193,6 +196,10 @@ void lm_forward_record(lm_recording *rec, const lm_forward *f)
                          .n_ctx = f->memory->n_ctx,
                          .n_tokens = f->n_tokens,
                      });
+    if (lm_forward_is_fused(rec, f)) {
+        lm_forward_record_fused(rec, f);
+        return;
+    }
     for (uint32_t layer = 0; layer < f->config->n_layer; layer++) {
         attention_block(rec, f, layer);
         feed_forward_block(rec, f, layer);

@@ -27,9 +27,10 @@ typedef struct lm_scratch {
     uint64_t rows;     // [LM_DRAFT_ROWS][n_vocab]: the logits of every row
     uint64_t draft;    // of a verified step
     uint64_t counters; // of split attention: zeros before the first step
+    uint64_t squares;  // [n_embd / 16]: of `normed` in a fused step, which is not yet scaled then
 } lm_scratch;
 
-#define LM_SCRATCH_TENSORS 17
+#define LM_SCRATCH_TENSORS 18
 
 // The sizes of lm_scratch's tensors in bytes, in their order, for steps of at most `n_tokens`.
 void lm_scratch_sizes(const lm_config *config, uint32_t n_tokens, uint32_t max_splits,

@@ -1,33 +1,65 @@
 #include "ops/dispatch.h"
+#include "ops/matvec_shape.h"
 #include "ops/ops.h"
 #include "ops/tuned.h"
 
-#include "interface/matvec.h"
 #include "interface/weights.h"
 
-_Static_assert(sizeof(struct matvec_args) == 40, "pushed as it is");
+_Static_assert(sizeof(struct matvec_args) == 120, "pushed as it is");
 
-// How the 16 rows of a tile are dealt out to a subgroup, and how many share a tile.
-struct shape {
-    uint32_t lanes_per_row, rows_per_lane, subgroups_per_row, group_size;
-};
-
-static struct shape choose_shape(const lm_gpu *gpu, const lm_matrix *w)
+lm_matvec_shape lm_matvec_choose_shape(const lm_gpu *gpu, const lm_matrix *w, uint32_t n_matrices)
 {
-    const uint32_t lanes = lm_gpu_limits(gpu)->subgroup_size;
+    const lm_limits *limits = lm_gpu_limits(gpu);
+    const uint32_t lanes = limits->subgroup_size;
     const lm_tuned_variant variant = lm_tuned_choose(
         gpu, &(lm_tuned_product){LM_TUNED_MATVEC, w->storage, w->n_rows, w->n_cols, 1});
-    return (struct shape){
+    uint32_t share = variant.words[0];
+    uint32_t subgroups = variant.words[1];
+    // Each matrix needs units of its own: twice the subgroups where the device has them.
+    const uint32_t most = limits->group_invocations / lanes < limits->group_subgroups
+                              ? limits->group_invocations / lanes
+                              : limits->group_subgroups;
+    const bool is_odd = subgroups % (share * n_matrices) != 0;
+    if (is_odd && subgroups * 2 <= most &&
+        subgroups * 2 * WEIGHT_TILE * (uint32_t)sizeof(float) <= limits->shared_bytes) {
+        subgroups *= 2;
+    } else if (is_odd) {
+        share = subgroups % 2 == 0 && share % 2 == 0 ? share / 2 : 1;
+        subgroups = subgroups % 2 == 0 ? subgroups : 2;
+    }
+    return (lm_matvec_shape){
         .lanes_per_row = lanes > WEIGHT_TILE ? lanes / WEIGHT_TILE : 1,
         .rows_per_lane = lanes < WEIGHT_TILE ? WEIGHT_TILE / lanes : 1,
-        .subgroups_per_row = variant.words[0],
-        .group_size = variant.words[1] * lanes,
+        .subgroups_per_row = share,
+        .group_size = subgroups * lanes,
+        .tiles_per_group = subgroups / share / n_matrices,
     };
+}
+
+void lm_matvec_dispatch(lm_recording *rec, const lm_matrix *w, uint32_t end,
+                        const struct matvec_args *args, const lm_access *accesses,
+                        size_t n_accesses)
+{
+    static const lm_module modules[] = LM_STORAGE_MODULES(MATVEC);
+    const lm_matvec_shape shape =
+        lm_matvec_choose_shape(lm_recording_gpu(rec), w, end == MATVEC_SWIGLU ? 2 : 1);
+    lm_recording_dispatch(
+        rec, &(lm_dispatch){
+                 .pipeline = {.module = modules[w->storage],
+                              .group_size = shape.group_size,
+                              .n_constants = 4,
+                              .constants = {shape.lanes_per_row, shape.rows_per_lane,
+                                            shape.subgroups_per_row, end}},
+                 .args = args,
+                 .args_bytes = sizeof *args,
+                 .groups = {lm_ceil_div(w->n_rows, (uint64_t)WEIGHT_TILE * shape.tiles_per_group)},
+                 .accesses = accesses,
+                 .n_accesses = n_accesses,
+             });
 }
 
 void lm_op_matvec(lm_recording *rec, const lm_matvec *op)
 {
-    static const lm_module modules[] = LM_STORAGE_MODULES(MATVEC);
     const lm_matrix *w = &op->weights;
     const struct matvec_args args = {
         .weights = w->address,
@@ -44,21 +76,6 @@ void lm_op_matvec(lm_recording *rec, const lm_matvec *op)
         lm_reads(op->step, lm_step_state_bytes()),
         op->add ? lm_updates(op->y, y_bytes) : lm_writes(op->y, y_bytes),
     };
-    const lm_gpu *gpu = lm_recording_gpu(rec);
-    const struct shape shape = choose_shape(gpu, w);
-    const uint32_t tiles_per_group =
-        shape.group_size / lm_gpu_limits(gpu)->subgroup_size / shape.subgroups_per_row;
-    lm_recording_dispatch(rec,
-                          &(lm_dispatch){
-                              .pipeline = {.module = modules[w->storage],
-                                           .group_size = shape.group_size,
-                                           .n_constants = 4,
-                                           .constants = {shape.lanes_per_row, shape.rows_per_lane,
-                                                         shape.subgroups_per_row, op->add}},
-                              .args = &args,
-                              .args_bytes = sizeof args,
-                              .groups = {lm_ceil_div(w->n_rows, WEIGHT_TILE * tiles_per_group)},
-                              .accesses = accesses,
-                              .n_accesses = LM_COUNT(accesses),
-                          });
+    lm_matvec_dispatch(rec, w, op->add ? MATVEC_ADD : MATVEC_SET, &args, accesses,
+                       LM_COUNT(accesses));
 }

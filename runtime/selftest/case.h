@@ -30,12 +30,13 @@ typedef struct lm_case {
     void (*run)(const struct lm_case *, lm_trial *, const char **culprit);
     uint32_t paths; // bits, 1 << lm_feature: optional paths that it may take
     lm_case_numbers numbers;
-    double rope_base, rope_factor; // of rope_store
+    double rope_base, rope_factor; // of rope_store and fused
 } lm_case;
 
 // Each carries a case out on a trial that has begun. Where the trial fails and another op than
 // case->op is to blame, *culprit becomes its name.
 void lm_case_weights(const lm_case *c, lm_trial *t, const char **culprit);
+void lm_case_fused(const lm_case *c, lm_trial *t, const char **culprit);
 void lm_case_rope_store(const lm_case *c, lm_trial *t, const char **culprit);
 void lm_case_attention(const lm_case *c, lm_trial *t, const char **culprit);
 void lm_case_rms_norm(const lm_case *c, lm_trial *t, const char **culprit);
@@ -51,6 +52,9 @@ void lm_case_sample(const lm_case *c, lm_trial *t, const char **culprit);
 // The format of a storage.
 lm_format lm_case_format(lm_storage storage);
 
+// Random rows of a format [n_rows] as a file has them, and as values [n_rows][n_cols].
+void lm_case_make_rows(lm_trial *t, const lm_case_numbers *n, void *file, float *values);
+
 // What to list.
 typedef struct lm_case_wish {
     const lm_config *config;       // borrowed: the shapes
@@ -59,6 +63,7 @@ typedef struct lm_case_wish {
     bool many_shapes; // odd ones too, and steps of 2 to 8 tokens; else what compiles fewest shaders
     bool sampling;    // drawing by probability too
     bool matrices;    // each tile of LM_FEATURE_MATRIX too
+    bool fused;       // LM_FEATURE_FUSED too
     uint32_t n_runs;  // of what hands results from thread to thread: all must leave the same bits
 } lm_case_wish;
 

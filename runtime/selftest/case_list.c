@@ -81,11 +81,36 @@ static void add_matrix_tiles(struct list *list)
     }
 }
 
+static void add_fused(struct list *list, lm_storage storage)
+{
+    const lm_config *config = list->wish->config;
+    const uint32_t block = lm_format_block_weights(lm_case_format(storage));
+    const uint32_t step = block > 32 ? block : 32;
+    const lm_case_numbers numbers = {
+        .storage = storage,
+        .n_rows = 2 * config->head_dim,
+        .n_cols = (config->n_embd + step - 1) / step * step,
+        .pos = 37,
+        .head_dim = config->head_dim,
+        .kv = list->wish->kv & 1u << LM_KV_F32 ? LM_KV_F32 : LM_KV_F16,
+        .n_runs = runs(list),
+    };
+    if (!list->wish->fused || !(list->wish->vector & 1u << storage))
+        return;
+    lm_case *c = add(list, "fused", lm_case_fused, &numbers);
+    c->paths |= 1u << LM_FEATURE_FUSED;
+    c->rope_base = config->rope_base;
+    c->rope_factor = config->rope_factor;
+    snprintf(c->what, sizeof c->what, "%s [%u][%u]", lm_format_name(lm_case_format(storage)),
+             numbers.n_rows, numbers.n_cols);
+}
+
 static void add_formats(struct list *list)
 {
     const lm_config *config = list->wish->config;
     for (lm_storage storage = 0; storage < LM_STORAGE_COUNT; storage++) {
         add_weights(list, storage, 33, config->n_embd, 16, 16);
+        add_fused(list, storage);
         if (!list->wish->many_shapes)
             continue;
         add_weights(list, storage, 17, config->n_ff, 16, 13);

@@ -66,23 +66,32 @@ static void place(struct weights *w, lm_trial *t)
     w->matrix = (lm_matrix){w->laid->address, n->storage, n->n_rows, n->n_cols};
 }
 
-static void fill(struct weights *w, lm_trial *t, lm_format format, float *x)
+void lm_case_make_rows(lm_trial *t, const lm_case_numbers *n, void *file, float *values)
 {
-    const lm_case_numbers *n = w->n;
-    lm_trial_fill(t, w->values, (size_t)n->n_rows * n->n_cols, -0.5f, 1.5f);
-    lm_synth_blocks blocks;
+    const lm_format format = lm_case_format(n->storage);
     const uint32_t n_blocks = n->n_cols / lm_format_block_weights(format);
     const bool is_drawn = lm_synth_blocks_cover(format); // quantising well takes long
+    lm_synth_blocks blocks;
+    lm_trial_fill(t, values, (size_t)n->n_rows * n->n_cols, -0.5f, 1.5f);
     if (is_drawn)
         lm_synth_blocks_init(&blocks, format, n->n_cols);
     for (uint32_t r = 0; r < n->n_rows; r++) {
-        unsigned char *row = (unsigned char *)w->file->at + (size_t)r * w->row_bytes;
-        float *values = w->values + (size_t)r * n->n_cols;
+        unsigned char *row =
+            (unsigned char *)file + (size_t)r * n_blocks * lm_format_block_bytes(format);
+        float *to = values + (size_t)r * n->n_cols;
         if (is_drawn)
             lm_synth_blocks_make(&blocks, 1, (uint64_t)r * n_blocks, n_blocks, row);
         else
-            lm_quantize_row(format, values, n->n_cols, row);
-        lm_dequantize_row(format, row, n->n_cols, values);
+            lm_quantize_row(format, to, n->n_cols, row);
+        lm_dequantize_row(format, row, n->n_cols, to);
+    }
+}
+
+static void fill(struct weights *w, lm_trial *t, float *x)
+{
+    const lm_case_numbers *n = w->n;
+    lm_case_make_rows(t, n, w->file->at, w->values);
+    for (uint32_t r = 0; r < n->n_rows; r++) {
         ((uint32_t *)w->tokens->at)[r] = n->n_rows - 1 - r;
         ((float *)w->y_added->at)[r] = (float)r;
     }
@@ -244,7 +253,7 @@ void lm_case_weights(const lm_case *c, lm_trial *t, const char **culprit)
     float *x = lm_trial_floats(t, (size_t)n->n_here * n->n_cols);
     if (!lm_trial_goes_on(t))
         return;
-    fill(&w, t, format, x);
+    fill(&w, t, x);
     memcpy(x_row->at, x, n->n_cols * sizeof *x);
     record_layout(&w, t);
     lm_trial_run(t, 1);

@@ -8,7 +8,7 @@
 #define ATTENTION_HEAD_DIM 4 // specialisation constant: a multiple of 8
 #define ATTENTION_ROWS 5     // specialisation constant: query rows of a tile, a power of two <= 16
 #define ATTENTION_KEYS 6     // specialisation constant: keys a thread scores at once
-#define ATTENTION_MERGE 7    // specialisation constant: the last split to be done merges all, if there are several
+#define ATTENTION_MERGE 7    // specialisation constant: the last of several splits merges them
 
 #define ATTENTION_MAX_SPLITS 64 // of the keys
 
@@ -16,7 +16,7 @@ struct attention_args {
     LM_PTR(vec4_in) q;        // in   f32 [n_tokens][n_head][head_dim], rotated
     LM_PTR(uvec4_in) k;       // in   one layer's K, see interface/kv.h
     LM_PTR(uvec4_in) v;       // in   one layer's V
-    // out  with one split, and where the last one merges: f32 [n_tokens / tile][n_head * head_dim][tile]
+    // out  with one split, or merged: f32 [n_tokens / tile][n_head * head_dim][tile]
     LM_PTR(f32_out) y;
     // out  with more: f32 [n_splits][n_tokens * n_head][head_dim + 2]
     LM_PTR(f32_between_inout) partials;

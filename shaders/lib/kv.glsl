@@ -1,27 +1,9 @@
 // Where K and V of a layer lie and what a chunk of them holds; see interface/kv.h. KV_TYPE is a
 // constant of the module.
 
-#include "interface/kv.h"
 #include "lib/bytes.glsl"
 #include "lib/half.glsl"
-
-struct kv_shape {
-    uint n_head_kv;
-    uint n_ctx;
-    uint n_chunks; // of a head
-};
-
-// The number of an entry: a chunk of n_chunks or a word of kv_words().
-uint k_at(kv_shape s, uint head, uint position, uint entry, uint n_entries)
-{
-    const uint tile = head * (s.n_ctx / KV_TILE) + position / KV_TILE;
-    return (tile * n_entries + entry) * KV_TILE + position % KV_TILE;
-}
-
-uint v_at(kv_shape s, uint head, uint position, uint entry, uint n_entries)
-{
-    return (head * s.n_ctx + position) * n_entries + entry;
-}
+#include "lib/kv_place.glsl"
 
 // Words of scales of a head.
 uint kv_words(kv_shape s)

@@ -37,6 +37,7 @@ static const lm_case_wish WISH = {.config = &CONFIG,
                                   .tiles = STORAGES,
                                   .kv = 1u << LM_KV_F16,
                                   .sampling = true,
+                                  .fused = true,
                                   .n_runs = 3};
 
 struct test {
@@ -53,7 +54,7 @@ static int setup(void **state)
     static struct test it;
     void *gpu;
     lm_error err = {0};
-    if (test_gpu_setup(&gpu) != 0)
+    if (test_gpu_setup_with(&gpu, "fused") != 0)
         return -1;
     it = (struct test){.gpu = gpu};
     plant_begin(it.gpu);
