@@ -273,6 +273,10 @@ typedef struct lm_generation_params {
     bool ignore_end;         // go on after end tokens, for benchmarks
     bool end_repetition;     // end where a repetition is found, instead of only telling
     lm_lookup_params lookup; // drafts from what is there already; off unless asked for
+    // For measurements and tests: what is drawn first, whatever the logits say; they are evaluated,
+    // judged as drafts and booked as if the model had said it. Greedy only; borrowed until the end.
+    const lm_token *forced;
+    size_t n_forced;
     // The last so many tokens of the session are the beginning of this generation: another one with
     // the same parameters drew and told them, before its device was lost, say. They count as its
     // own and are not told again.

@@ -1,5 +1,6 @@
 // Draws the token with the largest logit, appends it and makes the next step: one token, or none
-// where the text ends, nothing remains to be drawn, or a logit was no finite number. One thread.
+// where the text ends, nothing remains to be drawn, or a logit was no finite number. Where the host
+// says what is drawn, the logits only count for the hash. One thread.
 
 #include "interface/argmax.h"
 
@@ -42,5 +43,8 @@ void main()
         return;
     }
 
+    const uint forced = length - args.inbox.inbox.forced_from;
+    if (forced < min(args.inbox.inbox.n_forced, STEP_FORCED))
+        token = args.inbox.inbox.forced[forced];
     append_token(token, length);
 }

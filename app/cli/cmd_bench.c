@@ -344,6 +344,8 @@ static cli_exit choose_and_measure(bench_request *request, const cli_options *op
 cli_exit cli_bench(const cli_options *options)
 {
     lm_error err;
+    if (options->edits)
+        return cli_bench_edits(options);
     bench_format format = options->json ? BENCH_JSON : BENCH_TEXT;
     if (options->as && !bench_format_parse(options->as, &format))
         return cli_usage("--as '%s' is unknown; known are " BENCH_FORMATS, options->as);

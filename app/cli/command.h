@@ -31,5 +31,6 @@ cli_exit cli_perplexity(const cli_options *options);
 cli_exit cli_synth(const cli_options *options);
 cli_exit cli_quantize(const cli_options *options);
 cli_exit cli_bench(const cli_options *options);
+cli_exit cli_bench_edits(const cli_options *options); // bench --edits
 
 #endif

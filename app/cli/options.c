@@ -86,6 +86,10 @@ static const struct option table[] = {
      0, CLI_BENCH},
     {0, "no-peaks", NULL, "do not measure what the device can do at most", FLAG, AT(no_peaks), 0, 0,
      CLI_BENCH},
+    {0, "edits", "FILE", "instead, answers to the edit tasks of FILE without and with --lookup",
+     TEXT, AT(edits), 0, 0, CLI_BENCH},
+    {0, "forced", NULL, "with --edits, the answers are FILE's; always so with random weights", FLAG,
+     AT(forced), 0, 0, CLI_BENCH},
     {'o', "output", "FILE", "where to write the model; replaced if there", TEXT, AT(output), 0, 0,
      CLI_SYNTH},
     {'f', "file", "FILE", "take the text from FILE, or from stdin for -", TEXT, AT(input), 0, 0,
@@ -157,7 +161,7 @@ static const struct option table[] = {
      AT(stop_repetition), 0, 0, GENERATE},
     {0, "lookup", "auto|on|off",
      "draft from what is there already and verify: where it pays (default), always, never", LOOKUP,
-     AT(lookup), 0, 0, GENERATE},
+     AT(lookup), 0, 0, GENERATE | CLI_BENCH},
     {0, "lookup-file", "FILE", "draft from FILE too, such as the file that is edited", TEXT,
      AT(lookup_file), 0, 0, GENERATE},
     {0, "kv", "f16|f32|q8_0", "precision of the KV cache (default f16)", KV, AT(kv), 0, 0,
@@ -445,6 +449,9 @@ static bool check_options(const cli_options *options, unsigned command, lm_error
         return lm_fail(err, LM_BAD_ARGUMENT, "--system and --system-file exclude each other");
     if (options->n_logprobs && !options->json)
         return lm_fail(err, LM_BAD_ARGUMENT, "--logprobs needs --json to show them in");
+    if (command == CLI_BENCH && !options->edits && (options->forced || options->lookup_given))
+        return lm_fail(err, LM_BAD_ARGUMENT, "%s needs --edits FILE",
+                       options->forced ? "--forced" : "--lookup");
     if (options->lookup_file && options->lookup_given && options->lookup == LM_LOOKUP_OFF)
         return lm_fail(err, LM_BAD_ARGUMENT, "--lookup-file and --lookup off exclude each other");
     return true;

@@ -62,6 +62,7 @@ typedef struct cli_options {
     const char *as;          // --as
     const char *compare;     // --compare
     const char *trace;       // --trace
+    const char *edits;       // --edits
     lm_kv_type kv;           // --kv
     lm_infill_shape shape;   // --shape
     lm_lookup_mode lookup;   // --lookup
@@ -84,6 +85,7 @@ typedef struct cli_options {
     bool allow_requantize; // --allow-requantize
     bool ops;              // --ops
     bool no_peaks;         // --no-peaks
+    bool forced;           // --forced
     bool help;
     const char **stops; // owned list
     size_t n_stops;

@@ -52,6 +52,13 @@ static bool check_params(const lm_session *session, const lm_generation_params *
         return lm_fail(err, LM_BAD_ARGUMENT,
                        params->n_told ? "the session holds nothing before the tokens told of"
                                       : "the session holds no tokens to continue");
+    for (size_t i = 0; i < params->n_forced; i++)
+        if ((uint32_t)params->forced[i] >= session->model->config.n_vocab)
+            return lm_fail(err, LM_BAD_ARGUMENT,
+                           "forced token %" PRId32 " is outside the vocabulary of %" PRIu32,
+                           params->forced[i], session->model->config.n_vocab);
+    if (params->n_forced > 0 && lm_sampling_draw(params) != LM_DRAW_GREEDY)
+        return lm_fail(err, LM_BAD_ARGUMENT, "only greedy draws can be forced");
     return lm_sampling_check(params, session->model->config.n_vocab, err);
 }
 
@@ -134,6 +141,8 @@ lm_generation *lm_generation_begin(lm_session *session, const lm_generation_para
     }
     it->ignore_end = params->ignore_end;
     it->end_repetition = params->end_repetition;
+    it->forced = params->forced;
+    it->n_forced = params->n_forced;
     it->n_told = it->n_seen = params->n_told;
     it->n_base = session->n_tokens;
     const uint32_t room = session->ctx_tokens - (session->n_tokens - it->n_told);
@@ -186,6 +195,7 @@ static bool start(lm_generation *it, lm_error *err)
     inbox->n_tokens = 0;
     inbox->remaining = it->limit - it->n_told;
     inbox->sampling = it->sampling;
+    inbox->n_forced = 0;
     inbox->n_end = 0;
     if (!it->ignore_end)
         fill_end_tokens(session, inbox);
@@ -200,6 +210,21 @@ static bool start(lm_generation *it, lm_error *err)
     return true;
 }
 
+_Static_assert(LM_STEPS_MAX_REPEATS <= STEP_FORCED && STEP_DRAFT <= STEP_FORCED,
+               "a submit draws no more");
+
+// Tells the device what the next draws shall give.
+static void force(const lm_generation *it, struct step_inbox *inbox)
+{
+    const size_t at = it->n_seen - it->n_told;
+    inbox->forced_from = it->session->n_tokens;
+    inbox->n_forced = 0;
+    while (inbox->n_forced < STEP_FORCED && at + inbox->n_forced < it->n_forced) {
+        inbox->forced[inbox->n_forced] = (uint32_t)it->forced[at + inbox->n_forced];
+        inbox->n_forced++;
+    }
+}
+
 // Begins a step: a verified one where there is a draft.
 static bool begin_step(lm_generation *it, lm_error *err)
 {
@@ -210,9 +235,11 @@ static bool begin_step(lm_generation *it, lm_error *err)
     lm_token draft[LM_LOOKUP_DRAFT];
     it->n_out_before = it->n_drawn;
     it->n_draft = it->lookup && most > 1 ? lm_lookup_draft(it->lookup, most - 1, draft) : 0;
+    struct step_inbox *inbox = lm_arena_map(session->memory.shared, session->memory.inbox);
+    if (it->n_forced > 0)
+        force(it, inbox);
     if (it->n_draft == 0)
         return lm_steps_decode(session->steps, n_held, it->draw, &it->pending, err);
-    struct step_inbox *inbox = lm_arena_map(session->memory.shared, session->memory.inbox);
     inbox->n_draft = it->n_draft;
     for (uint32_t i = 0; i < it->n_draft; i++)
         inbox->draft[i] = (uint32_t)draft[i];

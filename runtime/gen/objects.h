@@ -121,13 +121,15 @@ struct lm_generation {
     lm_lookup *lookup;           // owned; NULL: no drafts
     uint32_t n_draft;            // tokens of the draft of the step under way, 0: none
     uint32_t n_out_before;       // tokens drawn before it
-    uint32_t n_drawn;            // tokens taken from the outbox, the end token included
-    uint32_t n_told;             // tokens that another generation drew and told
-    uint32_t n_seen;             // n_told and those drawn that were appended to the session
-    uint32_t n_base;             // tokens of the session when it began
-    lm_text_buffer text;         // of the event being made
-    lm_finish finish;            // NONE while it goes on
-    bool is_over;                // the last event was given
+    const lm_token *forced;      // borrowed, [n_forced]: what is drawn first
+    size_t n_forced;
+    uint32_t n_drawn;    // tokens taken from the outbox, the end token included
+    uint32_t n_told;     // tokens that another generation drew and told
+    uint32_t n_seen;     // n_told and those drawn that were appended to the session
+    uint32_t n_base;     // tokens of the session when it began
+    lm_text_buffer text; // of the event being made
+    lm_finish finish;    // NONE while it goes on
+    bool is_over;        // the last event was given
     uint64_t start_ns;
 };
 

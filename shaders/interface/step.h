@@ -16,6 +16,7 @@
 #define STEP_LOGPROBS 20     // most probable tokens told about for each drawn one
 #define STEP_OUT_LOGPROBS 16 // ring of what is told: no submit may draw more
 #define STEP_DRAFT 8         // tokens of a verified step, see draft.h
+#define STEP_FORCED 8        // tokens told beforehand: no submit draws more
 
 #define STEP_RUNNING 0
 #define STEP_STOP_END 1      // an end token was drawn (it is not appended)
@@ -69,6 +70,9 @@ struct step_inbox {
     LM_STRUCT(step_sampling) sampling;
     uint n_draft;           // of the next verified step
     uint draft[STEP_DRAFT]; // what its tokens may be
+    uint n_forced;          // greedy draws: of the tokens from position forced_from on, so many are
+    uint forced_from;       // no matter what the logits say
+    uint forced[STEP_FORCED];
     uint tokens[STEP_MAX_TOKENS];
 };
 

@@ -134,4 +134,19 @@ grep -q '^pp8  *[0-9]' "$out" || fail "Ctrl-C: the finished row is missing"
 says "$out" "Interrupted: these are the rows that were finished." "Ctrl-C"
 says "$dir/half.json" '"interrupted":	true' "Ctrl-C"
 
+# ---- edits --------------------------------------------------------------------------------------
+
+printf 'A comment.\n=== a.c\nDo it.\n--- before\nint first = 1;\nint second = 2;\n' >"$dir/edits"
+printf -- '--- after\nint first = 1;\nint third = 3;\nint second = 2;\n' >>"$dir/edits"
+refuses 2 "needs --edits" bench --synthetic "$shape" --lookup on
+refuses 2 "goes with one model" bench --synthetic "$shape" --edits "$dir/edits" -p 8
+refuses 2 "exclude each other" bench --synthetic "$shape" --edits "$dir/edits" --lookup off
+refuses 2 "'1' is no number" bench --synthetic "$shape" --edits "$dir/edits" -n 1
+refuses 1 "has no edit task" bench --synthetic "$shape" --edits "$shape"
+refuses 1 "gone.txt" bench --synthetic "$shape" --edits "$dir/gone.txt"
+gives 0 bench --synthetic "$shape" --format F16 --edits "$dir/edits" --lookup on -r 1 --json
+says "$out" '"forced":true' "edits"
+[ "$(grep -o '"same":true' "$out" | wc -l)" -eq 2 ] || fail "an answer is another one with lookup"
+grep -o '"lookup":{.*' "$out" | grep -q '"accepted":[1-9]' || fail "no draft was taken"
+
 finish

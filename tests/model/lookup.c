@@ -201,6 +201,48 @@ static void a_prompt_is_copied_from(void **state)
     }
 }
 
+// Whatever the model would have said: a text that is told comes out, is judged and is what goes on.
+static void what_is_forced_is_said(void **state)
+{
+    const struct fixture *f = *state;
+    lm_token said[N_LONG];
+    model_prompt(said, N_LONG, N_VOCAB, 77);
+    memcpy(said + 20, f->tokens, 30 * sizeof *said); // that drafts are right for
+    uint64_t hashes[2];
+    for (int with = 0; with < 2; with++) {
+        lm_generation_params params = all_of_it;
+        params.forced = said;
+        params.n_forced = N_LONG - 7;
+        params.lookup.mode = with ? LM_LOOKUP_ON : LM_LOOKUP_OFF;
+        const struct run run = generate(f, &params);
+        assert_int_equal(run.n_tokens, N_PROMPT + N_LONG);
+        assert_memory_equal(run.tokens + N_PROMPT, said, (N_LONG - 7) * sizeof *said);
+        assert_in_range(run.stats.lookup.accepted, with ? 20 : 0, with ? N_LONG : 0);
+        // It was evaluated too: what follows is what follows it.
+        lm_token rest[7];
+        memcpy(rest, run.tokens + N_PROMPT + N_LONG - 7, sizeof rest);
+        model_sync(f->session, run.tokens, N_PROMPT + N_LONG - 7);
+        const lm_generation_params plain = {.max_tokens = 7, .ignore_end = true};
+        model_generate(f->session, &plain);
+        size_t n = 0;
+        const lm_token *tokens = lm_session_tokens(f->session, &n);
+        assert_memory_equal(tokens + N_PROMPT + N_LONG - 7, rest, sizeof rest);
+        hashes[with] = run.stats.logits_hash;
+    }
+    assert_true(hashes[0] != 0 && hashes[1] != 0);
+    lm_error err = {0};
+    lm_generation_params params = all_of_it;
+    params.forced = said;
+    params.n_forced = 1;
+    params.sampling.temperature = 1.0f;
+    assert_null(lm_generation_begin(f->session, &params, &err));
+    assert_int_equal(err.status, LM_BAD_ARGUMENT);
+    params.sampling.temperature = 0.0f;
+    said[0] = N_VOCAB;
+    assert_null(lm_generation_begin(f->session, &params, &err));
+    assert_int_equal(err.status, LM_BAD_ARGUMENT);
+}
+
 // ---- sampling -------------------------------------------------------------------------------
 
 struct told {
@@ -381,6 +423,7 @@ int main(void)
         cmocka_unit_test(wrong_drafts_are_not),
         cmocka_unit_test(the_same_calls_give_the_same),
         cmocka_unit_test(a_prompt_is_copied_from),
+        cmocka_unit_test(what_is_forced_is_said),
         cmocka_unit_test(sampled_tokens_are_the_same),
         cmocka_unit_test(length_ends_it_anywhere),
         cmocka_unit_test(the_context_ends_it),

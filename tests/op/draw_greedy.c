@@ -23,6 +23,7 @@ struct draw {
     lm_gpu *gpu;
     struct step_state step;
     uint32_t n_end, end_tokens[STEP_END_TOKENS];
+    uint32_t n_forced, forced_from; // token 100 + i is the i-th
     struct step_outbox outbox;
     uint32_t tokens[N_CTX]; // POISON_BITS where nothing was written
 };
@@ -39,6 +40,10 @@ static void run(struct draw *it, const float *logits, uint32_t n_vocab)
 {
     struct step_inbox inbox = {.n_end = it->n_end};
     memcpy(inbox.end_tokens, it->end_tokens, sizeof inbox.end_tokens);
+    inbox.n_forced = it->n_forced;
+    inbox.forced_from = it->forced_from;
+    for (uint32_t i = 0; i < STEP_FORCED; i++)
+        inbox.forced[i] = 100 + i;
     rig r = rig_begin(it->gpu);
     rig_tensor *step = rig_output(&r, "step", sizeof it->step);
     rig_tensor *outbox = rig_output(&r, "outbox", sizeof it->outbox);
@@ -114,6 +119,47 @@ static void the_first_of_equals_is_drawn(void **state)
     struct draw it = start(*state);
     run(&it, logits, N);
     expect_appended(&it, 7, 0);
+}
+
+// What is told beforehand is drawn at its positions, with the same hash, and stops where it would.
+static void what_is_forced_is_drawn(void **state)
+{
+    enum { N = 1003 };
+    float logits[N];
+    test_random random = test_random_start("draw_greedy, forced");
+    test_random_fill(&random, logits, N, -3.0f, -2.0f);
+    const uint32_t largest = (uint32_t)lm_ref_argmax(logits, N);
+    struct draw free_one = start(*state);
+    run(&free_one, logits, N);
+    static const struct {
+        uint32_t from, n, want; // 0: the largest
+    } cases[] = {{7, 1, 100}, {7, 8, 100}, {0, 8, 107}, {5, 3, 102},   {7, 0, 0},
+                 {5, 2, 0},   {8, 8, 0},   {0, 7, 0},   {6, 1000, 101}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct draw it = start(*state);
+        it.forced_from = cases[i].from;
+        it.n_forced = cases[i].n;
+        run(&it, logits, N);
+        const uint32_t want = cases[i].want ? cases[i].want : largest;
+        expect_appended(&it, 7, want);
+        assert_int_equal(it.outbox.tokens[2], want);
+        assert_int_equal(it.outbox.hash_low, free_one.outbox.hash_low);
+        assert_int_equal(it.outbox.hash_high, free_one.outbox.hash_high);
+    }
+    struct draw it = start(*state);
+    it.forced_from = 7;
+    it.n_forced = 1;
+    it.n_end = 1;
+    it.end_tokens[0] = 100;
+    run(&it, logits, N);
+    assert_int_equal(it.outbox.stop, STEP_STOP_END);
+    logits[500] = NAN;
+    it = start(*state);
+    it.forced_from = 7;
+    it.n_forced = 1;
+    run(&it, logits, N);
+    assert_int_equal(it.outbox.stop, STEP_STOP_NUMBERS);
+    expect_nothing_appended(&it);
 }
 
 static void numbers_that_are_none_stop(void **state)
@@ -288,15 +334,11 @@ int main(void)
     if (absent)
         return lm_test_skip(absent);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_largest_is_drawn),
-        cmocka_unit_test(the_first_of_equals_is_drawn),
-        cmocka_unit_test(numbers_that_are_none_stop),
-        cmocka_unit_test(end_tokens_stop),
-        cmocka_unit_test(nothing_remains),
-        cmocka_unit_test(the_context_is_full),
-        cmocka_unit_test(the_ring_wraps),
-        cmocka_unit_test(no_draw_after_a_stop),
-        cmocka_unit_test(a_step_of_no_tokens_draws),
+        cmocka_unit_test(the_largest_is_drawn),      cmocka_unit_test(the_first_of_equals_is_drawn),
+        cmocka_unit_test(what_is_forced_is_drawn),   cmocka_unit_test(numbers_that_are_none_stop),
+        cmocka_unit_test(end_tokens_stop),           cmocka_unit_test(nothing_remains),
+        cmocka_unit_test(the_context_is_full),       cmocka_unit_test(the_ring_wraps),
+        cmocka_unit_test(no_draw_after_a_stop),      cmocka_unit_test(a_step_of_no_tokens_draws),
         cmocka_unit_test(the_hash_covers_every_bit),
     };
     return cmocka_run_group_tests(tests, test_gpu_setup, test_gpu_teardown);
