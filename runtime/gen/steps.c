@@ -5,8 +5,7 @@
 
 #include <stdlib.h>
 
-#define SUBMIT_NS  50000000u // what one submit should last
-#define MIN_BUCKET 256       // shortest context that recordings tell apart
+#define MIN_BUCKET 256 // shortest context that recordings tell apart
 
 // A step of LM_DRAFT_ROWS tokens against one of a single token, in sixteenths.
 #define VERIFY_COST_SOFTWARE 48
@@ -26,6 +25,7 @@ struct lm_step {
     struct step_key key;
     lm_recording *recording; // owned
     uint64_t *piece_ns;      // owned, [n_pieces]: what a piece takes, 0 while unknown
+    uint64_t guess_ns;       // and is taken to take then
     struct lm_step *next;
 };
 
@@ -36,6 +36,7 @@ struct lm_steps {
     const lm_scratch *scratch;
     const lm_timeline_memory *memory;
     uint32_t max_chunk;
+    lm_pace pace;
     struct lm_step *first; // owned list
     struct lm_step *last;  // borrowed of these: submitted last; NULL: none
     lm_checker *checker;   // borrowed; NULL: none
@@ -76,7 +77,13 @@ lm_steps *lm_steps_create(lm_gpu *gpu, const lm_config *config, const lm_weights
     it->scratch = scratch;
     it->memory = memory;
     it->max_chunk = max_chunk;
+    it->pace = lm_pace_of(lm_gpu_is_software(gpu));
     return it;
+}
+
+void lm_steps_set_pace(lm_steps *it, const lm_pace *pace)
+{
+    it->pace = *pace;
 }
 
 void lm_steps_set_checker(lm_steps *it, lm_checker *checker)
@@ -211,6 +218,7 @@ static void record(lm_steps *it, lm_recording *rec, const struct step_key *key, 
         .memory = it->memory,
         .n_tokens = key->n_tokens,
         .n_splits = key->n_splits,
+        .piece_bytes = it->pace.piece_bytes,
         .logits = key->logits,
         .all_logits = key->kind == STEP_VERIFY,
     };
@@ -258,6 +266,9 @@ static struct lm_step *create_step(lm_steps *it, const struct step_key *key, uin
         lm_fail(err, LM_NO_MEMORY, "out of memory for a step");
         goto fail;
     }
+    if (key->n_tokens > 0 && key->n_tokens <= LM_SPLIT_TOKENS)
+        step->guess_ns = lm_pace_guess(&it->pace, lm_forward_bytes(it->config, it->weights),
+                                       lm_recording_n_pieces(step->recording));
     step->next = it->first;
     it->first = step;
     return step;
@@ -424,18 +435,14 @@ bool lm_steps_advance(lm_steps *it, lm_pending *pending, size_t limit, lm_error 
     const size_t n_pieces = lm_recording_n_pieces(step->recording);
     const size_t from = pending->next_piece;
     const size_t end = limit && limit < n_pieces ? limit : n_pieces;
-    size_t to = from;
-    uint64_t expected = 0;
+    uint64_t expected;
     if (pending->is_checked) {
         if (!lm_checker_run(it->checker, step->recording, from, end, STEP_MAX_TOKENS, err))
             return false;
         pending->next_piece = end;
         return true;
     }
-    // A piece of unknown length goes alone.
-    while (to < end && (to == from || (step->piece_ns[to] && step->piece_ns[from] &&
-                                       expected + step->piece_ns[to] <= SUBMIT_NS)))
-        expected += step->piece_ns[to++];
+    const size_t to = lm_pace_take(&it->pace, step->piece_ns, step->guess_ns, from, end, &expected);
     const lm_batch batch = {lm_recording_pieces(step->recording) + from, (uint32_t)(to - from)};
     it->last = step;
     const uint64_t start = lm_clock_ns();
@@ -447,12 +454,13 @@ bool lm_steps_advance(lm_steps *it, lm_pending *pending, size_t limit, lm_error 
     return true;
 }
 
+// 0 while a piece is unknown.
 static uint64_t whole_ns(const struct lm_step *step)
 {
     uint64_t sum = 0;
     for (size_t i = 0; i < lm_recording_n_pieces(step->recording); i++) {
         if (step->piece_ns[i] == 0)
-            return UINT64_MAX;
+            return 0;
         sum += step->piece_ns[i];
     }
     return sum;
@@ -460,13 +468,9 @@ static uint64_t whole_ns(const struct lm_step *step)
 
 uint32_t lm_steps_repeats(const lm_steps *it, const lm_pending *pending, uint32_t n_held)
 {
-    const uint64_t one = whole_ns(pending->step);
-    if (one > SUBMIT_NS || pending->is_checked)
+    if (pending->is_checked)
         return 0;
-    const uint64_t n = SUBMIT_NS / one;
-    const uint32_t same = round_ctx(it, n_held) - n_held + 1;
-    const uint32_t most = same < LM_STEPS_MAX_REPEATS ? same : LM_STEPS_MAX_REPEATS;
-    return n < most ? (uint32_t)n : most;
+    return lm_pace_repeats(&it->pace, whole_ns(pending->step), round_ctx(it, n_held) - n_held + 1);
 }
 
 bool lm_steps_repeat(lm_steps *it, lm_pending *pending, uint32_t n, lm_error *err)

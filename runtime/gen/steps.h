@@ -9,6 +9,7 @@
 #define LM_GEN_STEPS_H
 
 #include "check/checker.h"
+#include "gen/pace.h"
 #include "model/forward.h"
 
 typedef struct lm_steps lm_steps;
@@ -23,7 +24,7 @@ typedef struct lm_pending {
 // How a decode step draws its token: see lm_op_draw_greedy() and lm_op_sample().
 typedef enum lm_draw { LM_DRAW_GREEDY, LM_DRAW_SAMPLE, LM_DRAW_SAMPLE_LOGPROBS } lm_draw;
 
-#define LM_STEPS_MAX_REPEATS 8 // steps in one submit: a stop is seen by the host only after it
+#define LM_STEPS_MAX_REPEATS LM_PACE_MAX_REPEATS
 
 // The most tokens of one step on this device, at most STEP_MAX_TOKENS.
 uint32_t lm_steps_max_chunk(const lm_gpu *gpu);
@@ -37,6 +38,9 @@ lm_steps *lm_steps_create(lm_gpu *gpu, const lm_config *config, const lm_weights
                           const lm_scratch *scratch, const lm_timeline_memory *memory,
                           uint32_t max_chunk, lm_error *err);
 void lm_steps_destroy(lm_steps **steps);
+
+// Another pace than the device's own, before any step is begun: for tests.
+void lm_steps_set_pace(lm_steps *steps, const lm_pace *pace);
 
 // From now on steps are checked as long as the checker takes them. It is borrowed; NULL: none.
 void lm_steps_set_checker(lm_steps *steps, lm_checker *checker);

@@ -186,8 +186,43 @@ static void output_rows(lm_recording *rec, const lm_forward *f)
              f->scratch->rows, false);
 }
 
+static uint64_t bytes_of(const lm_weights *weights, lm_tensor_kind kind, uint32_t layer)
+{
+    const lm_matrix m = lm_weights_matrix(weights, kind, layer);
+    return lm_matrix_bytes(m.storage, m.n_rows, m.n_cols);
+}
+
+static uint64_t layer_bytes(const lm_weights *weights, uint32_t layer)
+{
+    static const lm_tensor_kind kinds[] = {LM_TENSOR_Q,        LM_TENSOR_K,    LM_TENSOR_V,
+                                           LM_TENSOR_ATTN_OUT, LM_TENSOR_GATE, LM_TENSOR_UP,
+                                           LM_TENSOR_DOWN};
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        bytes += bytes_of(weights, kinds[i], layer);
+    return bytes;
+}
+
+uint64_t lm_forward_bytes(const lm_config *config, const lm_weights *weights)
+{
+    uint64_t bytes = bytes_of(weights, LM_TENSOR_OUTPUT, 0);
+    for (uint32_t layer = 0; layer < config->n_layer; layer++)
+        bytes += layer_bytes(weights, layer);
+    return bytes;
+}
+
+void lm_forward_end_layer(lm_recording *rec, const lm_forward *f, uint32_t layer, uint64_t *bytes)
+{
+    *bytes += layer_bytes(f->weights, layer);
+    if (f->n_tokens <= CUT_TOKENS && *bytes < f->piece_bytes)
+        return;
+    lm_recording_cut(rec);
+    *bytes = 0;
+}
+
 void lm_forward_record(lm_recording *rec, const lm_forward *f)
 {
+    uint64_t bytes = 0;
     lm_op_embed(rec, &(lm_embed){
                          .weights = lm_weights_matrix(f->weights, LM_TENSOR_TOKEN_EMBD, 0),
                          .tokens = f->memory->tokens,
@@ -203,7 +238,7 @@ void lm_forward_record(lm_recording *rec, const lm_forward *f)
     for (uint32_t layer = 0; layer < f->config->n_layer; layer++) {
         attention_block(rec, f, layer);
         feed_forward_block(rec, f, layer);
-        lm_recording_cut(rec);
+        lm_forward_end_layer(rec, f, layer, &bytes);
     }
     if (f->logits)
         output_block(rec, f);

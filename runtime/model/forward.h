@@ -55,14 +55,19 @@ typedef struct lm_forward {
     const lm_weights *weights;
     const lm_scratch *scratch;
     const lm_timeline_memory *memory;
-    uint32_t n_tokens; // the most of this step; 1, 8 or a multiple of 16
-    uint32_t n_splits; // of attention; 1 where n_tokens exceeds LM_SPLIT_TOKENS
-    bool logits;       // for the step's last token
-    bool all_logits;   // for all of them, to scratch.rows: n_tokens is at most LM_DRAFT_ROWS
+    uint32_t n_tokens;    // the most of this step; 1, 8 or a multiple of 16
+    uint32_t n_splits;    // of attention; 1 where n_tokens exceeds LM_SPLIT_TOKENS
+    uint64_t piece_bytes; // of weights that a piece of a short step reads at least; 0: a layer's
+    bool logits;          // for the step's last token
+    bool all_logits;      // for all of them, to scratch.rows: n_tokens is at most LM_DRAFT_ROWS
 } lm_forward;
 
-// Appends the step's ops. Cuts between layers, and between intervals where n_tokens is large.
+// Appends the step's ops. Cuts between layers, of short steps between as many as read piece_bytes,
+// and between intervals where n_tokens is large.
 void lm_forward_record(lm_recording *rec, const lm_forward *forward);
+
+// Bytes of weights that a step of one token reads, the row of its embedding and norms aside.
+uint64_t lm_forward_bytes(const lm_config *config, const lm_weights *weights);
 
 // The table of cos and sin for `n_ctx` positions: f32 [n_ctx][head_dim / 2][2], computed in double.
 //   angle(position, i) = position / rope_factor * rope_base^(-2 i / head_dim)

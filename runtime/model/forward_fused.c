@@ -154,11 +154,12 @@ static void feed_forward_block(lm_recording *rec, const lm_forward *f, uint32_t 
 
 void lm_forward_record_fused(lm_recording *rec, const lm_forward *f)
 {
+    uint64_t bytes = 0;
     first_norm(rec, f);
     for (uint32_t layer = 0; layer < f->config->n_layer; layer++) {
         attention_block(rec, f, layer);
         feed_forward_block(rec, f, layer);
-        lm_recording_cut(rec);
+        lm_forward_end_layer(rec, f, layer, &bytes);
     }
     if (f->logits)
         scaled(rec, f, matrix(f, LM_TENSOR_OUTPUT, 0), normed(f, false), f->scratch->logits);

@@ -11,6 +11,10 @@
 // Whether the step is one token long and the device takes LM_FEATURE_FUSED.
 bool lm_forward_is_fused(const lm_recording *rec, const lm_forward *forward);
 
+// Behind a layer: cuts, unless what was read since the last cut, *bytes, is too little for a piece.
+void lm_forward_end_layer(lm_recording *rec, const lm_forward *forward, uint32_t layer,
+                          uint64_t *bytes);
+
 // Appends the ops from behind the embedding on.
 void lm_forward_record_fused(lm_recording *rec, const lm_forward *forward);
 
