@@ -93,6 +93,7 @@ typedef struct lm_device_params {
     const char *cache_dir; // where compiled pipelines are kept; NULL: nowhere
     bool validation;       // load the Khronos validation layer; its messages become errors
     bool safe;             // none of the optional paths, a barrier before every op; also LM_SAFE=1
+    bool measuring;        // for lm_device_measure(): also with arithmetic that no path uses
     const char *fault;     // for tests: what shall go wrong, see gpu/fault.h; NULL: nothing
 } lm_device_params;
 

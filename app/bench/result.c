@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 void bench_report_finish(bench_report *report)
 {
@@ -84,9 +85,18 @@ double bench_read_peak(const bench_report *report)
     return peak_of_rows(report, report->peaks.read.value, bench_row_bandwidth);
 }
 
+static bool uses_matrices(const lm_device_info *device)
+{
+    for (uint32_t i = 0; i < device->n_features; i++)
+        if (strcmp(device->features[i].name, "matrix") == 0)
+            return device->features[i].offered && !device->features[i].off;
+    return false;
+}
+
 // Products of matrices are computed in f32 or by cooperative matrices.
 double bench_flops_peak(const bench_report *report)
 {
-    const double f32 = report->peaks.f32.value, matrix = report->peaks.matrix.value;
+    const double f32 = report->peaks.f32.value;
+    const double matrix = uses_matrices(&report->device) ? report->peaks.matrix.value : 0;
     return peak_of_rows(report, matrix > f32 ? matrix : f32, bench_row_flops);
 }

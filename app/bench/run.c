@@ -278,15 +278,28 @@ static bool run_ops(struct bench *it, const bench_choice *choice, lm_error *err)
     return ok;
 }
 
+static bool open_device(struct bench *it, bool measuring, lm_error *err)
+{
+    lm_device_params params = it->request->device;
+    params.measuring = measuring;
+    it->device = lm_device_open(&params, err);
+    if (it->device)
+        it->report->device = *lm_device_get_info(it->device);
+    return it->device != NULL;
+}
+
+// On a device of its own: its memory is no model's, and models run without what no path uses.
 static bool measure_device(struct bench *it, lm_error *err)
 {
     const bench_request *request = it->request;
-    if (request->accept && !request->accept(request->user, &it->report->device, err))
-        return false;
-    if (!request->peaks)
-        return true;
-    request->doing(request->user, it->report->device.name, "what it can do at most");
-    return lm_device_measure(it->device, request->progress, request->user, &it->report->peaks, err);
+    request->doing(request->user, "the device", "what it can do at most");
+    const bool ok =
+        open_device(it, true, err) &&
+        (!request->accept || request->accept(request->user, &it->report->device, err)) &&
+        (!request->peaks ||
+         lm_device_measure(it->device, request->progress, request->user, &it->report->peaks, err));
+    lm_device_close(&it->device);
+    return ok;
 }
 
 // Rows that were not reached say so.
@@ -317,23 +330,14 @@ bool bench_run(const bench_request *request, bench_report *report, lm_error *err
     report->models = calloc(request->n_choices, sizeof *report->models);
     if (!report->models)
         return lm_fail(err, LM_NO_MEMORY, "out of memory for %zu models", request->n_choices);
-    bool ok = true, ops = request->ops;
+    bool ops = request->ops;
+    bool ok = measure_device(&it, err);
     for (size_t i = 0; ok && i < request->n_choices; i++) {
         // Opened anew for each, so that the peaks of memory are the model's own.
         const uint64_t start = lm_clock_ns();
-        it.device = lm_device_open(&request->device, err);
-        ok = it.device != NULL;
-        if (ok) {
-            report->open_ns = lm_clock_ns() - start;
-            report->device = *lm_device_get_info(it.device);
-            ok = i > 0 || measure_device(&it, err);
-            ops = ops && has_timestamps(&it);
-        }
-        if (ok && i == 0 && request->peaks) { // the memory for that is no model's
-            lm_device_close(&it.device);
-            it.device = lm_device_open(&request->device, err);
-            ok = it.device != NULL;
-        }
+        ok = open_device(&it, false, err);
+        report->open_ns = lm_clock_ns() - start;
+        ops = ok && ops && has_timestamps(&it);
         ok = ok && run_model(&it, &request->choices[i], err);
         lm_device_close(&it.device);
         if (ok && ops && report->models[i].skipped[0] == 0)

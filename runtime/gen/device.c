@@ -159,6 +159,7 @@ lm_device *lm_device_open(const lm_device_params *params, lm_error *err)
         .serial_barriers = is_set("LM_BARRIERS", "all"),
         .separate_tensors = is_set("LM_GAPS", "1"),
         .timestamps = is_set("LM_TIMESTAMPS", "1"),
+        .measuring = params->measuring,
         .lowered_limits = getenv("LM_LIMITS"),
         .off = getenv("LM_OFF"),
         .safe = params->safe || is_set("LM_SAFE", "1"),

@@ -222,6 +222,12 @@ static void read_int_dot(lm_adapter *adapter, const struct extensions *extension
     VkPhysicalDeviceProperties2 properties = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, .pNext = &dot};
     vkGetPhysicalDeviceProperties2(adapter->handle, &properties);
+    VkPhysicalDeviceShaderIntegerDotProductFeatures has = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_FEATURES};
+    VkPhysicalDeviceFeatures2 features = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2,
+                                          .pNext = &has};
+    vkGetPhysicalDeviceFeatures2(adapter->handle, &features);
+    adapter->int_dot = has.shaderIntegerDotProduct;
     if (dot.integerDotProduct4x8BitPackedSignedAccelerated)
         lm_features_offer(&adapter->features, LM_FEATURE_INT_DOT);
 }

@@ -41,6 +41,29 @@ bool lm_gpu_check(lm_gpu *gpu, VkResult result, const char *call, lm_error *err)
     return lm_fail(err, LM_UNSUPPORTED, "%s gave %s on %s", call, lm_vk_result_name(result), name);
 }
 
+bool lm_gpu_has(const lm_gpu *gpu, lm_feature feature)
+{
+    const lm_features *features = &gpu->adapter.features;
+    const bool on = lm_features_on(features, feature);
+    if (feature == LM_FEATURE_MATRIX)
+        return on;
+    if (!gpu->measuring)
+        return false;
+    return on || (feature == LM_FEATURE_INT_DOT && gpu->adapter.int_dot &&
+                  features->reason[feature].by == LM_OFF_NOT);
+}
+
+static bool create_handle(lm_gpu *gpu, const VkDeviceCreateInfo *info, lm_error *err)
+{
+    const VkResult result = vkCreateDevice(gpu->adapter.handle, info, NULL, &gpu->handle);
+    if (gpu->handle) // also where a fault hides the success: it must be destroyed
+        volkLoadDeviceTable(&gpu->vk, gpu->handle);
+    if (!lm_gpu_check(gpu, result, "vkCreateDevice", err))
+        return false;
+    gpu->vk.vkGetDeviceQueue(gpu->handle, gpu->adapter.queue_family, 0, &gpu->queue);
+    return true;
+}
+
 static bool create_device(lm_gpu *gpu, lm_error *err)
 {
     const lm_adapter *adapter = &gpu->adapter;
@@ -51,14 +74,20 @@ static bool create_device(lm_gpu *gpu, lm_error *err)
         .queueCount = 1,
         .pQueuePriorities = &priority,
     };
-    const bool matrix = lm_features_on(&adapter->features, LM_FEATURE_MATRIX);
+    const bool matrix = lm_gpu_has(gpu, LM_FEATURE_MATRIX);
+    const bool dot = lm_gpu_has(gpu, LM_FEATURE_INT_DOT);
+    VkPhysicalDeviceShaderIntegerDotProductFeatures dots = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_FEATURES,
+        .shaderIntegerDotProduct = VK_TRUE,
+    };
     VkPhysicalDeviceCooperativeMatrixFeaturesKHR matrices = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_FEATURES_KHR,
+        .pNext = dot ? &dots : NULL,
         .cooperativeMatrix = VK_TRUE,
     };
     VkPhysicalDeviceSubgroupSizeControlFeatures control = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES,
-        .pNext = matrix ? &matrices : NULL,
+        .pNext = matrix ? (void *)&matrices : matrices.pNext,
         .subgroupSizeControl = VK_TRUE,
         .computeFullSubgroups = VK_TRUE,
     };
@@ -68,26 +97,24 @@ static bool create_device(lm_gpu *gpu, lm_error *err)
         .scalarBlockLayout = VK_TRUE,
         .timelineSemaphore = VK_TRUE,
         .bufferDeviceAddress = VK_TRUE,
-        .shaderFloat16 = matrix, // what modules with matrices need besides
-        .vulkanMemoryModel = matrix,
+        .shaderFloat16 = matrix || lm_gpu_has(gpu, LM_FEATURE_F16),
+        .vulkanMemoryModel = matrix, // what modules with matrices need besides, as f16
     };
-    const char *extensions[] = {VK_EXT_SUBGROUP_SIZE_CONTROL_EXTENSION_NAME,
-                                VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME};
+    const char *extensions[3] = {VK_EXT_SUBGROUP_SIZE_CONTROL_EXTENSION_NAME};
+    uint32_t n_extensions = 1;
+    if (matrix)
+        extensions[n_extensions++] = VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME;
+    if (dot)
+        extensions[n_extensions++] = VK_KHR_SHADER_INTEGER_DOT_PRODUCT_EXTENSION_NAME;
     const VkDeviceCreateInfo info = {
         .sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
         .pNext = &v12,
         .queueCreateInfoCount = 1,
         .pQueueCreateInfos = &queue,
-        .enabledExtensionCount = matrix ? 2 : 1,
+        .enabledExtensionCount = n_extensions,
         .ppEnabledExtensionNames = extensions,
     };
-    const VkResult result = vkCreateDevice(adapter->handle, &info, NULL, &gpu->handle);
-    if (gpu->handle) // also where a fault hides the success: it must be destroyed
-        volkLoadDeviceTable(&gpu->vk, gpu->handle);
-    if (!lm_gpu_check(gpu, result, "vkCreateDevice", err))
-        return false;
-    gpu->vk.vkGetDeviceQueue(gpu->handle, adapter->queue_family, 0, &gpu->queue);
-    return true;
+    return create_handle(gpu, &info, err);
 }
 
 static bool create_objects(lm_gpu *gpu, lm_error *err)
@@ -114,6 +141,17 @@ static bool create_objects(lm_gpu *gpu, lm_error *err)
     return lm_gpu_check(gpu,
                         gpu->vk.vkCreatePipelineLayout(gpu->handle, &layout, NULL, &gpu->layout),
                         "vkCreatePipelineLayout", err);
+}
+
+// What is off because something else is faster may be measured all the same. Not with vectors of
+// 512 bits on a processor: lavapipe of Mesa 26 crashes on matrices then.
+static void begin_measuring(lm_gpu *gpu)
+{
+    lm_features *features = &gpu->adapter.features;
+    gpu->measuring = true;
+    if (features->reason[LM_FEATURE_MATRIX].by == LM_OFF_SPEED &&
+        !(lm_gpu_is_software(gpu) && gpu->adapter.limits.subgroup_size > 8))
+        lm_features_turn_on(features, LM_FEATURE_MATRIX);
 }
 
 // The table of this device, if `lemnos tune` has made one that holds.
@@ -165,6 +203,8 @@ lm_gpu *lm_gpu_open(const lm_gpu_params *params, lm_error *err)
                              "a barrier before every op was asked for");
     gpu->separate_tensors = params->separate_tensors;
     gpu->timestamps = params->timestamps && lm_features_on(features, LM_FEATURE_TIMESTAMPS);
+    if (params->measuring)
+        begin_measuring(gpu);
     if (!create_device(gpu, err) || !create_objects(gpu, err))
         goto fail;
     const bool keep = lm_features_on(features, LM_FEATURE_STORED_PIPELINES);

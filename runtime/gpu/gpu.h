@@ -24,6 +24,7 @@ typedef struct lm_gpu_params {
     bool serial_barriers;  // a barrier before every op, to prove that hazards are complete
     bool separate_tensors; // a buffer for every tensor, so that overruns are seen by validation
     bool timestamps;       // measure every op
+    bool measuring;        // with arithmetic that no path uses yet, to measure it
     const char *lowered_limits;
     const char *off; // optional paths not to take, see lm_features_turn_list_off(); NULL: none
     bool safe;       // none of the optional paths, and no tuning table
@@ -46,6 +47,9 @@ bool lm_gpu_is_software(const lm_gpu *gpu);
 // The optional paths. What is switched off here holds for all that is recorded from then on, so a
 // self-test does it before a model is opened.
 lm_features *lm_gpu_features(lm_gpu *gpu);
+
+// Whether modules with f16, int_dot or matrix may run: the device was opened with it.
+bool lm_gpu_has(const lm_gpu *gpu, lm_feature feature);
 
 bool lm_gpu_separates_tensors(const lm_gpu *gpu);
 

@@ -30,6 +30,7 @@ struct lm_gpu {
     bool hung; // a wait timed out: what was submitted may still run
     bool separate_tensors;
     bool timestamps;
+    bool measuring;
     char warning[256];
 };
 

@@ -45,6 +45,7 @@ typedef struct lm_adapter {
     lm_features features; // the optional paths
     char quirks[128];     // the entries that match: "quirks.txt:12, quirks.txt:14"; "": none
     bool int8;
+    bool int_dot; // dot products of packed int8, be they accelerated or not
     lm_adapter_shape shapes[LM_ADAPTER_MAX_SHAPES];
     uint32_t n_shapes;
     bool usable;
