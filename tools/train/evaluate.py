@@ -355,8 +355,9 @@ def main():
             print(f"{name}: not without --instruct", flush=True)
             continue
         start, subject.texts = time.monotonic(), []
-        results[name] = MEASURES[name](subject)
-        results["models"][name] = model[1]
+        found = MEASURES[name](subject)
+        results = read_results(args)  # another process may have measured another part meanwhile
+        results[name], results["models"][name] = found, model[1]
         write_report(args, name, results, subject.texts)
         print(f"{name}: {time.monotonic() - start:.0f} s", flush=True)
     print(path_of(args, ".md").read_text(encoding="utf-8") if len(results) > 1 else "nothing")
