@@ -89,6 +89,22 @@ static void put_latency(bench_object *object, const char *what, const bench_summ
     }
 }
 
+// What only a replay has; null in other rows, so that all have the same keys.
+static void put_infill(bench_object *object, const bench_row *row)
+{
+    const bench_infill *it = &row->infill;
+    const bool ran = it->n_requests > 0;
+    put_or_null(object, "line_ms_p50", it->line.n > 0, it->line.p50 / 1e6);
+    put_or_null(object, "line_ms_p90", it->line.n > 0, it->line.p90 / 1e6);
+    put_or_null(object, "cancel_ms_p50", it->cancel.n > 0, it->cancel.p50 / 1e6);
+    put_or_null(object, "cancel_ms_p90", it->cancel.n > 0, it->cancel.p90 / 1e6);
+    put_or_null(object, "cached_share", ran, bench_cached_share(it));
+    put_or_null(object, "keys", ran, it->n_keys);
+    put_or_null(object, "requests", ran, it->n_requests);
+    put_or_null(object, "requests_cancelled", ran, it->n_cancelled);
+    put_or_null(object, "requests_empty", ran, it->n_empty);
+}
+
 void bench_put_row(bench_object *object, const bench_report *report, const bench_row *row)
 {
     const bool ran = row->n_runs > 0;
@@ -110,15 +126,17 @@ void bench_put_row(bench_object *object, const bench_report *report, const bench
     put_or_null(object, "median_ts", ran, row->speed.median);
     put_or_null(object, "min_ts", ran, row->speed.min);
     put_or_null(object, "max_ts", ran, row->speed.max);
-    put_or_null(object, "read_gb_per_s", ran, bench_row_bandwidth(row) / 1e9);
-    put_or_null(object, "gflop_per_s", ran, bench_row_flops(row) / 1e9);
-    put_share(object, "read_share", ran, bench_row_bandwidth(row), bench_read_peak(report));
-    put_share(object, "flop_share", ran, bench_row_flops(row), bench_flops_peak(report));
+    const bool counts = ran && row->kind != BENCH_INFILL; // bytes, operations and submits
+    put_or_null(object, "read_gb_per_s", counts, bench_row_bandwidth(row) / 1e9);
+    put_or_null(object, "gflop_per_s", counts, bench_row_flops(row) / 1e9);
+    put_share(object, "read_share", counts, bench_row_bandwidth(row), bench_read_peak(report));
+    put_share(object, "flop_share", counts, bench_row_flops(row), bench_flops_peak(report));
     put_latency(object, "first_token", &row->first_token);
     put_latency(object, "token", &row->token);
-    put_or_null(object, "submits_per_token", ran, row->submits);
-    put_or_null(object, "thread_cpu_us_per_token", ran, row->thread_cpu_ns / 1e3);
-    put_or_null(object, "process_cpu_us_per_token", ran, row->process_cpu_ns / 1e3);
+    put_or_null(object, "submits_per_token", counts, row->submits);
+    put_or_null(object, "thread_cpu_us_per_token", counts, row->thread_cpu_ns / 1e3);
+    put_or_null(object, "process_cpu_us_per_token", counts, row->process_cpu_ns / 1e3);
+    put_infill(object, row);
     bench_put_number(object, "read_bytes", row->read_bytes);
     bench_put_number(object, "flops", row->flops);
     bench_put_hash(object, "tokens_hash", row->tokens_hash);

@@ -320,3 +320,13 @@ void bench_editor_finish(bench_editor *it)
     free(it->text);
     *it = (bench_editor){0};
 }
+
+bool bench_keys_check(const bench_keys *keys, lm_error *err)
+{
+    bench_editor editor = {0};
+    bool ok = true;
+    for (size_t i = 0; ok && i < keys->n; i++)
+        ok = bench_editor_apply(&editor, keys, &keys->keys[i], err);
+    bench_editor_finish(&editor);
+    return ok;
+}

@@ -71,4 +71,7 @@ bool bench_editor_apply(bench_editor *editor, const bench_keys *keys, const benc
                         lm_error *err);
 void bench_editor_finish(bench_editor *editor);
 
+// Applies all keys, so that a trace whose cursor leaves its text is found before anything runs.
+bool bench_keys_check(const bench_keys *keys, lm_error *err);
+
 #endif

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LEAST_INFILL 256 // tokens of context
+
 // What one run found.
 struct run {
     double ns; // of `n_done` tokens
@@ -59,6 +61,8 @@ void bench_stand_finish(bench_stand *it)
 
 uint64_t bench_row_context(const bench_row *row)
 {
+    if (row->kind == BENCH_INFILL)
+        return LEAST_INFILL;
     // One token before those drawn, and one behind whatever is evaluated.
     return (uint64_t)row->depth + row->n_tokens + 2;
 }

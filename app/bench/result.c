@@ -39,6 +39,8 @@ void bench_row_count(bench_row *row, const bench_model *model)
     const double heads = (double)model->info.n_layer * model->info.n_head * model->info.head_dim;
     const double layers = (double)cost->layer_weights, output = (double)cost->output_weights;
     const double weights = (double)cost->layer_bytes + (double)cost->output_bytes;
+    if (row->kind == BENCH_INFILL)
+        return;
     row->flops = 4 * heads * positions;
     if (row->kind == BENCH_DECODE) {
         row->flops += 2 * n * (layers + output);
@@ -51,7 +53,9 @@ void bench_row_count(bench_row *row, const bench_model *model)
 
 bench_name bench_row_name(const bench_row *row)
 {
-    bench_name name;
+    bench_name name = {"infill"};
+    if (row->kind == BENCH_INFILL)
+        return name;
     const int n = snprintf(name.text, sizeof name.text, "%s%u",
                            row->kind == BENCH_PREFILL ? "pp" : "tg", row->n_tokens);
     if (row->depth > 0 && n > 0)
@@ -59,14 +63,21 @@ bench_name bench_row_name(const bench_row *row)
     return name;
 }
 
+double bench_cached_share(const bench_infill *infill)
+{
+    return infill->prompt_tokens == 0
+               ? 0
+               : (double)infill->reused_tokens / (double)infill->prompt_tokens;
+}
+
 double bench_row_bandwidth(const bench_row *row)
 {
-    return row->read_bytes / row->n_tokens * row->speed.median;
+    return row->kind == BENCH_INFILL ? 0 : row->read_bytes / row->n_tokens * row->speed.median;
 }
 
 double bench_row_flops(const bench_row *row)
 {
-    return row->flops / row->n_tokens * row->speed.median;
+    return row->kind == BENCH_INFILL ? 0 : row->flops / row->n_tokens * row->speed.median;
 }
 
 static double peak_of_rows(const bench_report *report, double peak,

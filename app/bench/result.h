@@ -12,7 +12,19 @@
 typedef enum bench_kind {
     BENCH_PREFILL, // a prompt of n_tokens is evaluated at once
     BENCH_DECODE,  // n_tokens are drawn and evaluated one by one
+    BENCH_INFILL,  // a trace of keystrokes is replayed
 } bench_kind;
+
+// What a replay found, see replay.h.
+typedef struct bench_infill {
+    uint32_t n_keys;
+    uint32_t n_requests;                   // that were begun
+    uint32_t n_cancelled;                  // of these, by a key
+    uint32_t n_empty;                      // that were waited for, and nothing came
+    uint64_t prompt_tokens, reused_tokens; // of all requests; found in the session
+    bench_summary line;                    // ns to the first complete line that was waited for
+    bench_summary cancel;                  // ns from the key until the session is free
+} bench_infill;
 
 typedef struct bench_row {
     bench_kind kind;
@@ -33,7 +45,8 @@ typedef struct bench_row {
     bool is_repeatable;                // every run gave these hashes
     lm_op_time *ops;                   // owned, [n_ops]: of one step; none where not asked for
     size_t n_ops;
-    char skipped[480]; // why it did not run; "" where it did
+    bench_infill infill; // of BENCH_INFILL, whose runs are lines and whose rates lines per second
+    char skipped[480];   // why it did not run; "" where it did
 } bench_row;
 
 typedef struct bench_model {
@@ -70,7 +83,10 @@ double bench_kv_bytes(const lm_model_info *info, lm_kv_type kv);
 // What the row's tokens have to read and to compute, by the shape of the model alone.
 void bench_row_count(bench_row *row, const bench_model *model);
 
-// "pp512", "tg128 @ d4096", as llama-bench names its tests.
+// Part of the prompts' tokens that did not have to be evaluated again, 0 to 1.
+double bench_cached_share(const bench_infill *infill);
+
+// "pp512", "tg128 @ d4096", as llama-bench names its tests, or "infill".
 typedef struct bench_name {
     char text[48];
 } bench_name;

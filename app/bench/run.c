@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "bench/measure.h"
+#include "bench/replay.h"
 #include "lm_selftest.h"
 
 #include <stdarg.h>
@@ -41,7 +42,7 @@ static bool is_skipped(const lm_error *err)
 static bool add_rows(bench_model *model, const bench_request *request, lm_error *err)
 {
     const bench_list *lists[] = {&request->prompts, &request->news};
-    const size_t n = request->depths.n * (lists[0]->n + lists[1]->n);
+    const size_t n = request->depths.n * (lists[0]->n + lists[1]->n) + (request->keys != NULL);
     model->rows = calloc(n, sizeof *model->rows);
     if (!model->rows)
         return lm_fail(err, LM_NO_MEMORY, "out of memory for %zu rows", n);
@@ -52,6 +53,8 @@ static bool add_rows(bench_model *model, const bench_request *request, lm_error 
                     (bench_row){.kind = kind == 0 ? BENCH_PREFILL : BENCH_DECODE,
                                 .n_tokens = lists[kind]->at[i],
                                 .depth = request->depths.at[depth]};
+    if (request->keys)
+        model->rows[model->n_rows++] = (bench_row){.kind = BENCH_INFILL};
     return true;
 }
 
@@ -86,6 +89,16 @@ static void say_plan(const struct bench *it, const bench_model *model)
         ((double)plan->scratch_bytes + (double)plan->staging_bytes) / mib,
         (double)plan->total_bytes / mib, (double)plan->available_bytes / mib,
         it->report->device.name, plan->ctx_tokens_fit);
+}
+
+// What the rows take that are not skipped: an infill takes more than it needs.
+static uint32_t wanted_context(const bench_model *model, uint32_t need, uint32_t most)
+{
+    const uint32_t infill = most < BENCH_REPLAY_CONTEXT ? most : BENCH_REPLAY_CONTEXT;
+    for (size_t i = 0; i < model->n_rows; i++)
+        if (model->rows[i].kind == BENCH_INFILL && !model->rows[i].skipped[0] && need < infill)
+            need = infill;
+    return need;
 }
 
 // Skips the rows that need the longest context, for `why`.
@@ -126,6 +139,7 @@ static bool plan(struct bench *it, bench_model *model, lm_model_params *params, 
     if (params->ctx_tokens == 0)
         return lm_fail(err, LM_BAD_ARGUMENT, "every row is longer than the %u tokens of its model",
                        model->info.n_ctx_train);
+    params->ctx_tokens = wanted_context(model, params->ctx_tokens, model->info.n_ctx_train);
     if (!plan_longest(it, model, params, err))
         return false;
     if (model->plan.fits)
@@ -137,6 +151,7 @@ static bool plan(struct bench *it, bench_model *model, lm_model_params *params, 
                        "it needs %.0f MiB with a context of %u tokens, and %s has %.0f MiB for it",
                        (double)model->plan.total_bytes / 1048576, model->plan.ctx_tokens,
                        it->report->device.name, (double)model->plan.available_bytes / 1048576);
+    params->ctx_tokens = wanted_context(model, params->ctx_tokens, model->plan.ctx_tokens_fit);
     return lm_model_plan(it->device, params, &model->plan, err);
 }
 
@@ -173,20 +188,26 @@ static void unload(struct bench *it)
     lm_model_close(&it->model);
 }
 
-typedef bool (*measure_fn)(bench_stand *stand, bench_row *row, const bench_request *request,
+typedef bool (*measure_fn)(const struct bench *it, bench_stand *stand, bench_row *row,
                            lm_error *err);
 
-static bool measure_speed(bench_stand *stand, bench_row *row, const bench_request *request,
-                          lm_error *err)
+static bool measure_speed(const struct bench *it, bench_stand *stand, bench_row *row, lm_error *err)
 {
-    return bench_measure(stand, row, request->n_runs, err);
+    if (row->kind != BENCH_INFILL)
+        return bench_measure(stand, row, it->request->n_runs, err);
+    const bench_replay_params params = {
+        .keys = it->request->keys,
+        .tokenizer = lm_model_tokenizer(it->model),
+        .ctx_tokens = stand->n_room,
+        .lookup = it->report->device.safe ? LM_LOOKUP_OFF : LM_LOOKUP_AUTO,
+    };
+    return bench_replay(stand, row, &params, err);
 }
 
-static bool measure_ops(bench_stand *stand, bench_row *row, const bench_request *request,
-                        lm_error *err)
+static bool measure_ops(const struct bench *it, bench_stand *stand, bench_row *row, lm_error *err)
 {
-    (void)request;
-    return bench_measure_ops(stand, row, err);
+    (void)it;
+    return row->kind == BENCH_INFILL || bench_measure_ops(stand, row, err);
 }
 
 static bool measure_rows(struct bench *it, bench_model *model, measure_fn measure, lm_error *err)
@@ -202,10 +223,10 @@ static bool measure_rows(struct bench *it, bench_model *model, measure_fn measur
             continue;
         bench_row_count(row, model);
         request->doing(request->user, model->label, bench_row_name(row).text);
-        ok = measure(&stand, row, request, err);
+        ok = measure(it, &stand, row, err);
         if (!ok && row->n_runs == 0)
             snprintf(row->skipped, sizeof row->skipped, "%s", err->message);
-        if (!ok && is_skipped(err)) {
+        if (!ok && (is_skipped(err) || err->status == LM_UNSUPPORTED)) {
             say(it, "%s, %s: %s", model->label, bench_row_name(row).text, err->message);
             stand.depth = 0; // the session is empty
             ok = true;

@@ -3,6 +3,7 @@
 #ifndef BENCH_RUN_H
 #define BENCH_RUN_H
 
+#include "bench/keys.h"
 #include "bench/list.h"
 #include "bench/result.h"
 
@@ -18,6 +19,7 @@ typedef struct bench_request {
     const bench_choice *choices; // borrowed, [n_choices]
     size_t n_choices;
     bench_list prompts, news, depths; // a row for each prompt and each depth, and likewise
+    const bench_keys *keys;           // borrowed; a row that replays them; NULL: none
     uint32_t n_runs;
     lm_kv_type kv;
     bool peaks; // measure what the device can do at most

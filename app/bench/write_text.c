@@ -92,7 +92,7 @@ static void write_number(FILE *out, int width, double value)
 
 static bool ran(const bench_row *row)
 {
-    return row->n_runs > 0;
+    return row->n_runs > 0 || row->infill.n_requests > 0;
 }
 
 static size_t name_width(const bench_model *model)
@@ -113,11 +113,35 @@ static void write_share(FILE *out, double rate, double peak)
         fprintf(out, "%7s", "-");
 }
 
+static void write_times(const char *what, const bench_summary *ns, FILE *out)
+{
+    if (ns->n == 0)
+        fprintf(out, "no %s", what);
+    else
+        fprintf(out, "%s %.1f ms p50, %.1f p90 (%zu)", what, ns->p50 / 1e6, ns->p90 / 1e6, ns->n);
+}
+
+static void write_infill(const bench_row *row, FILE *out)
+{
+    const bench_infill *it = &row->infill;
+    fputs("  ", out);
+    write_times("first line", &it->line, out);
+    fputs("; ", out);
+    write_times("cancelled", &it->cancel, out);
+    fprintf(out, "; %.0f %% of %llu prompt tokens cached; %u keys, %u requests, %u empty; %08x\n",
+            100 * bench_cached_share(it), (unsigned long long)it->prompt_tokens, it->n_keys,
+            it->n_requests, it->n_empty, (unsigned)(row->tokens_hash >> 32));
+}
+
 static void write_row(const bench_report *report, const bench_row *row, int width, FILE *out)
 {
     fprintf(out, "%-*s", width, bench_row_name(row).text);
     if (!ran(row)) {
         fprintf(out, "  left out: %s\n", row->skipped);
+        return;
+    }
+    if (row->kind == BENCH_INFILL) {
+        write_infill(row, out);
         return;
     }
     const bench_summary *ns = row->kind == BENCH_PREFILL ? &row->first_token : &row->token;
@@ -137,39 +161,89 @@ static void write_row(const bench_report *report, const bench_row *row, int widt
             (unsigned)(row->logits_hash >> 32), row->is_repeatable ? "" : "  differ between runs");
 }
 
-void bench_write_text(const bench_report *report, FILE *out)
+static bool has_kind(const bench_model *model, bool infill)
 {
-    write_device(report, out);
-    bool any = false;
-    for (size_t i = 0; i < report->n_models; i++) {
-        const bench_model *model = &report->models[i];
-        write_model(model, out);
-        if (model->skipped[0])
-            continue;
-        const int width = (int)name_width(model);
-        any = true;
+    for (size_t i = 0; i < model->n_rows; i++)
+        if ((model->rows[i].kind == BENCH_INFILL) == infill)
+            return true;
+    return false;
+}
+
+static void write_rows(const bench_report *report, const bench_model *model, FILE *out)
+{
+    const int width = (int)name_width(model);
+    if (has_kind(model, false))
         fprintf(out, "%-*s%10s%9s%9s%9s%7s%9s%7s%10s%9s%9s%9s%10s  %s\n", width, "", "tokens/s",
                 "least", "most", "GB/s", "share", "GFLOP/s", "share", "ms p50", "p90", "p99",
                 "submits", "CPU us", "hash of tokens, logits");
-        for (size_t j = 0; j < model->n_rows; j++)
-            write_row(report, &model->rows[j], width, out);
-    }
-    if (any)
+    for (size_t j = 0; j < model->n_rows; j++)
+        write_row(report, &model->rows[j], width, out);
+}
+
+static void write_legend(bool speeds, bool infills, FILE *out)
+{
+    if (speeds)
         fputs(
             "\npp: a prompt at once; tg: tokens one by one; @ d: behind so many tokens. tokens/s: "
             "median, least and most of the runs.\n"
             "ms: to the first token (pp), between tokens (tg). submits, CPU us of the thread that "
             "submits: per token.\n",
             out);
+    if (infills)
+        fputs("\ninfill: keystrokes, replayed. First line: from the request to its first complete "
+              "line, where the person waits.\n"
+              "Cancelled: from the key that ends a request to when the next one could begin.\n",
+              out);
+}
+
+void bench_write_text(const bench_report *report, FILE *out)
+{
+    write_device(report, out);
+    bool speeds = false, infills = false;
+    for (size_t i = 0; i < report->n_models; i++) {
+        const bench_model *model = &report->models[i];
+        write_model(model, out);
+        if (model->skipped[0])
+            continue;
+        write_rows(report, model, out);
+        speeds = speeds || has_kind(model, false);
+        infills = infills || has_kind(model, true);
+    }
+    write_legend(speeds, infills, out);
     bench_write_ops(report, out);
     if (report->interrupted)
         fputs("Interrupted: these are the rows that were finished.\n", out);
 }
 
-void bench_write_markdown(const bench_report *report, FILE *out)
+static void write_markdown_infills(const bench_report *report, FILE *out)
 {
-    fprintf(out, "%s, %s, lemnos %s, %s\n\n", report->device.name, report->device.driver,
-            report->version, report->started);
+    bool any = false;
+    for (size_t i = 0; i < report->n_models; i++) {
+        const bench_model *model = &report->models[i];
+        const bench_row *row = model->n_rows > 0 ? &model->rows[model->n_rows - 1] : NULL;
+        if (!row || row->kind != BENCH_INFILL || !ran(row))
+            continue;
+        const bench_infill *it = &row->infill;
+        if (!any)
+            fputs("\n| model | keys | requests | empty | first line ms p50 | p90 | cancel ms p50 | "
+                  "p90 | cached % | hash of lines |\n"
+                  "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |\n",
+                  out);
+        any = true;
+        fprintf(out, "| %s %s | %u | %u | %u | %.1f | %.1f | %.1f | %.1f | %.0f | %016llx |\n",
+                model->info.name, model->info.format, it->n_keys, it->n_requests, it->n_empty,
+                it->line.p50 / 1e6, it->line.p90 / 1e6, it->cancel.p50 / 1e6, it->cancel.p90 / 1e6,
+                100 * bench_cached_share(it), (unsigned long long)row->tokens_hash);
+    }
+}
+
+static void write_markdown_speeds(const bench_report *report, FILE *out)
+{
+    bool any = false;
+    for (size_t i = 0; i < report->n_models; i++)
+        any = any || has_kind(&report->models[i], false);
+    if (!any)
+        return;
     fputs("| model | size | params | backend | ngl | test | t/s | GB/s | GFLOP/s | ms p50 | ms p90 "
           "| ms p99 | submits/token | CPU us/token | hash of tokens | hash of logits |\n"
           "| --- | ---: | ---: | --- | --: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: "
@@ -180,7 +254,7 @@ void bench_write_markdown(const bench_report *report, FILE *out)
         for (size_t j = 0; j < model->n_rows; j++) {
             const bench_row *row = &model->rows[j];
             const bench_summary *ns = row->kind == BENCH_PREFILL ? &row->first_token : &row->token;
-            if (!ran(row))
+            if (!ran(row) || row->kind == BENCH_INFILL)
                 continue;
             fprintf(out,
                     "| %s %s | %s | %s | Vulkan | 99 | %s | %.2f ± %.2f | %.2f | %.2f | "
@@ -194,6 +268,14 @@ void bench_write_markdown(const bench_report *report, FILE *out)
                     (unsigned long long)row->logits_hash);
         }
     }
+}
+
+void bench_write_markdown(const bench_report *report, FILE *out)
+{
+    fprintf(out, "%s, %s, lemnos %s, %s\n\n", report->device.name, report->device.driver,
+            report->version, report->started);
+    write_markdown_speeds(report, out);
+    write_markdown_infills(report, out);
     for (size_t i = 0; i < report->n_models; i++) {
         const bench_model *model = &report->models[i];
         if (model->skipped[0])

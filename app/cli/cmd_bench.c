@@ -2,6 +2,7 @@
 
 #include "bench/compare.h"
 #include "bench/fields.h"
+#include "bench/keys.h"
 #include "bench/ops.h"
 #include "bench/run.h"
 #include "bench/write.h"
@@ -118,19 +119,22 @@ static bool parse_list(bench_list *list, const char *option, const char *text, c
                        lm_error *err)
 {
     list->n = 0;
-    if (text && strcmp(text, "0") == 0)
+    text = text ? text : usual;
+    if (strcmp(text, "0") == 0)
         return true;
-    return bench_list_parse(list, option, text ? text : usual, 1, MAX_TOKENS, err);
+    return bench_list_parse(list, option, text, 1, MAX_TOKENS, err);
 }
 
 static bool parse_lists(bench_request *request, const cli_options *options, lm_error *err)
 {
-    if (!parse_list(&request->prompts, "-p", options->prompts, "512", err) ||
-        !parse_list(&request->news, "-n", options->news, "128", err) ||
+    // Whoever has keystrokes replayed wants that alone, unless they ask for more.
+    const bool alone = options->keys && !options->prompts && !options->news;
+    if (!parse_list(&request->prompts, "-p", options->prompts, alone ? "0" : "512", err) ||
+        !parse_list(&request->news, "-n", options->news, alone ? "0" : "128", err) ||
         !bench_list_parse(&request->depths, "-d", options->depths ? options->depths : "0", 0,
                           MAX_TOKENS, err))
         return false;
-    return request->prompts.n + request->news.n > 0 ||
+    return request->prompts.n + request->news.n > 0 || options->keys ||
            lm_fail(err, LM_BAD_ARGUMENT, "with -p 0 and -n 0 nothing is left to measure");
 }
 
@@ -278,7 +282,8 @@ static bool anything_ran(const bench_report *report)
 {
     for (size_t i = 0; i < report->n_models; i++)
         for (size_t j = 0; j < report->models[i].n_rows; j++)
-            if (report->models[i].rows[j].n_runs > 0)
+            if (report->models[i].rows[j].n_runs > 0 ||
+                report->models[i].rows[j].infill.n_requests > 0)
                 return true;
     return false;
 }
@@ -323,9 +328,13 @@ static cli_exit choose_and_measure(bench_request *request, const cli_options *op
 {
     struct teller teller = {.on_terminal = isatty(STDERR_FILENO) == 1, .compare = options->compare};
     struct choices choices;
+    bench_keys keys = {0};
     cJSON *before = NULL;
     lm_error err;
     bool ok = choose(&choices, options, &err);
+    ok = ok && (!options->keys ||
+                (bench_keys_read(&keys, options->keys, &err) && bench_keys_check(&keys, &err)));
+    request->keys = options->keys ? &keys : NULL;
     request->user = &teller;
     request->choices = choices.bench;
     request->n_choices = choices.n;
@@ -337,6 +346,7 @@ static cli_exit choose_and_measure(bench_request *request, const cli_options *op
     else
         code = err.status == LM_BAD_ARGUMENT ? cli_usage("%s", err.message) : cli_fail(&err);
     cJSON_Delete(before);
+    bench_keys_finish(&keys);
     free_choices(&choices);
     return code;
 }

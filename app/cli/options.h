@@ -62,6 +62,7 @@ typedef struct cli_options {
     const char *as;          // --as
     const char *compare;     // --compare
     const char *trace;       // --trace
+    const char *keys;        // --infill-trace
     const char *edits;       // --edits
     lm_kv_type kv;           // --kv
     lm_infill_shape shape;   // --shape

@@ -96,6 +96,36 @@ PYTHON
         [ -s "$dir/plots/decode_over_depth.svg" ] || fail "no plots"
 fi
 
+# ---- keystrokes ---------------------------------------------------------------------------------
+
+# Of eight keys one opens the file, two more come before the pause is over, and the last has none. The
+# model is random, so what it writes is none of the test's business.
+cat >"$dir/keys.txt" <<'KEYS'
+Somebody types.
+= a.c
+|int f(void)
+|{
+|    
+|}
+@ 3:5
+?
++ 120 re
++ 20 tu
+?
+- 300 1
++ 300 x
+KEYS
+gives 0 bench --synthetic "$shape" --format F16 --no-peaks --infill-trace "$dir/keys.txt" --as jsonl
+[ "$(wc -l <"$out")" -eq 1 ] || fail "more than the keystrokes ran"
+says "$out" '"test":"infill"' "keystrokes"
+says "$out" '"keys":8,"requests":4' "keystrokes"
+awk "BEGIN { exit !($(number cached_share) > 0 && $(number cached_share) < 1 &&
+                    $(number line_ms_p50) > 0) }" || fail "a figure of the keystrokes is not above 0"
+sed 's/@ 3:5/@ 9:9/' "$dir/keys.txt" >"$dir/bad.txt"
+refuses 1 "line 7 goes to 9:9, which 'a.c' does not have" bench --synthetic "$shape" \
+    --infill-trace "$dir/bad.txt"
+refuses 1 "is no trace of keystrokes" bench --synthetic "$shape" --infill-trace "$shape"
+
 # ---- what does not run --------------------------------------------------------------------------
 
 gives 0 bench --synthetic "$shape" --format F16 -p 8,5000 -n 0 -r 1 --no-peaks

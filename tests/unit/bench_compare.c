@@ -241,6 +241,47 @@ static void formats(void **state)
     bench_report_finish(&report);
 }
 
+// A replay of keystrokes stands in every format, and nothing that counts tokens is claimed of it.
+static void keystrokes_in_every_format(void **state)
+{
+    (void)state;
+    static const char *const want[] = {
+        [BENCH_TEXT] = "first line 250.0 ms p50, 250.0 p90 (1); cancelled 8.0 ms p50, 9.0 p90 (2); "
+                       "75 % of 400 prompt tokens cached; 12 keys, 10 requests, 3 empty",
+        [BENCH_MARKDOWN] = "| tiny Q8_0 | 12 | 10 | 3 | 250.0 | 250.0 | 8.0 | 9.0 | 75 |",
+        [BENCH_CSV] = ",250,250,8,9,0.75,12,10,2,3,",
+        [BENCH_JSON] = "\"cached_share\":\t0.75",
+        [BENCH_JSONL] = "\"test\":\"infill\"",
+    };
+    bench_report report = fake_report(&(struct fake){1, 128, 5});
+    bench_row *row = &report.models->rows[1];
+    row->kind = BENCH_INFILL;
+    row->infill = (bench_infill){.n_keys = 12,
+                                 .n_requests = 10,
+                                 .n_cancelled = 2,
+                                 .n_empty = 3,
+                                 .prompt_tokens = 400,
+                                 .reused_tokens = 300,
+                                 .line = {.n = 1, .p50 = 250e6, .p90 = 250e6},
+                                 .cancel = {.n = 2, .p50 = 8e6, .p90 = 9e6}};
+    for (int i = 0; i < 5; i++) {
+        char *text = NULL;
+        size_t size = 0;
+        lm_error err;
+        FILE *out = open_memstream(&text, &size);
+        assert_non_null(out);
+        assert_true(bench_write(&report, (bench_format)i, out, &err));
+        assert_int_equal(fclose(out), 0);
+        if (!strstr(text, want[i]))
+            fail_msg("'%s' is not in: %s", want[i], text);
+        assert_null(strstr(text, "tg128"));
+        assert_null(strstr(text, "nan"));
+        free(text);
+    }
+    assert_true(bench_row_bandwidth(row) == 0 && bench_row_flops(row) == 0);
+    bench_report_finish(&report);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -250,6 +291,7 @@ int main(void)
         cmocka_unit_test(others_are_refused_by_name),
         cmocka_unit_test(what_is_written_is_read),
         cmocka_unit_test(formats),
+        cmocka_unit_test(keystrokes_in_every_format),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

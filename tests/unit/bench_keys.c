@@ -117,9 +117,25 @@ static void a_cursor_stays_in_the_text(void **state)
         assert_false(bench_editor_apply(&editor, &keys, &keys.keys[1], &err));
         assert_int_equal(err.status, LM_BAD_FILE);
         assert_non_null(strstr(err.message, "keys.txt: line 3"));
+        assert_false(bench_keys_check(&keys, &err));
         bench_editor_finish(&editor);
         bench_keys_finish(&keys);
     }
+}
+
+static void the_committed_trace_can_be_played(void **state)
+{
+    (void)state;
+    lm_error err = {0};
+    bench_keys keys;
+    if (!bench_keys_read(&keys, LM_SOURCE_DIR "/assets/bench/keystrokes.txt", &err) ||
+        !bench_keys_check(&keys, &err))
+        fail_msg("%s", err.message);
+    size_t n_waits = 0;
+    for (size_t i = 0; i < keys.n; i++)
+        n_waits += keys.keys[i].kind == BENCH_KEY_WAIT;
+    assert_true(n_waits >= 15);
+    bench_keys_finish(&keys);
 }
 
 int main(void)
@@ -129,6 +145,7 @@ int main(void)
         cmocka_unit_test(keys_edit_a_file),
         cmocka_unit_test(keys_have_their_times),
         cmocka_unit_test(a_cursor_stays_in_the_text),
+        cmocka_unit_test(the_committed_trace_can_be_played),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
