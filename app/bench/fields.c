@@ -108,6 +108,8 @@ static void put_infill(bench_object *object, const bench_row *row)
 void bench_put_row(bench_object *object, const bench_report *report, const bench_row *row)
 {
     const bool ran = row->n_runs > 0;
+    const bool counts = ran && bench_row_counts(row);
+    const bool has_rates = ran && row->speed.n > 0;
     bench_summary ns = {0};
     double copy[256];
     const size_t n = row->n_runs < 256 ? row->n_runs : 256;
@@ -121,12 +123,11 @@ void bench_put_row(bench_object *object, const bench_report *report, const bench
     bench_put_number(object, "runs", row->n_runs);
     put_or_null(object, "avg_ns", ran, ns.mean);
     put_or_null(object, "stddev_ns", ran, ns.deviation);
-    put_or_null(object, "avg_ts", ran, row->speed.mean);
-    put_or_null(object, "stddev_ts", ran, row->speed.deviation);
-    put_or_null(object, "median_ts", ran, row->speed.median);
-    put_or_null(object, "min_ts", ran, row->speed.min);
-    put_or_null(object, "max_ts", ran, row->speed.max);
-    const bool counts = ran && row->kind != BENCH_INFILL; // bytes, operations and submits
+    put_or_null(object, "avg_ts", has_rates, row->speed.mean);
+    put_or_null(object, "stddev_ts", has_rates, row->speed.deviation);
+    put_or_null(object, "median_ts", has_rates, row->speed.median);
+    put_or_null(object, "min_ts", has_rates, row->speed.min);
+    put_or_null(object, "max_ts", has_rates, row->speed.max);
     put_or_null(object, "read_gb_per_s", counts, bench_row_bandwidth(row) / 1e9);
     put_or_null(object, "gflop_per_s", counts, bench_row_flops(row) / 1e9);
     put_share(object, "read_share", counts, bench_row_bandwidth(row), bench_read_peak(report));
@@ -144,7 +145,7 @@ void bench_put_row(bench_object *object, const bench_report *report, const bench
     bench_put_bool(object, "repeatable", row->is_repeatable);
     bench_put_text(object, "skipped", row->skipped);
     bench_put_numbers(object, "samples_ns", row->ns, row->n_runs);
-    bench_put_numbers(object, "samples_ts", row->rates, row->n_runs);
+    bench_put_numbers(object, "samples_ts", row->rates, has_rates ? row->n_runs : 0);
 }
 
 void bench_put_origin(bench_object *object, const bench_report *report, const bench_model *model)

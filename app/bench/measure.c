@@ -63,6 +63,8 @@ uint64_t bench_row_context(const bench_row *row)
 {
     if (row->kind == BENCH_INFILL)
         return LEAST_INFILL;
+    if (!bench_row_counts(row))
+        return 2; // a token and the one that is drawn
     // One token before those drawn, and one behind whatever is evaluated.
     return (uint64_t)row->depth + row->n_tokens + 2;
 }

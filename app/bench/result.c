@@ -20,6 +20,11 @@ void bench_report_finish(bench_report *report)
     *report = (bench_report){0};
 }
 
+bool bench_row_counts(const bench_row *row)
+{
+    return row->kind == BENCH_PREFILL || row->kind == BENCH_DECODE;
+}
+
 double bench_kv_bytes(const lm_model_info *info, lm_kv_type kv)
 {
     // A block of q8_0 has 32 values and a scale of two bytes.
@@ -39,7 +44,7 @@ void bench_row_count(bench_row *row, const bench_model *model)
     const double heads = (double)model->info.n_layer * model->info.n_head * model->info.head_dim;
     const double layers = (double)cost->layer_weights, output = (double)cost->output_weights;
     const double weights = (double)cost->layer_bytes + (double)cost->output_bytes;
-    if (row->kind == BENCH_INFILL)
+    if (!bench_row_counts(row))
         return;
     row->flops = 4 * heads * positions;
     if (row->kind == BENCH_DECODE) {
@@ -53,9 +58,14 @@ void bench_row_count(bench_row *row, const bench_model *model)
 
 bench_name bench_row_name(const bench_row *row)
 {
-    bench_name name = {"infill"};
-    if (row->kind == BENCH_INFILL)
+    static const char *const others[] = {[BENCH_INFILL] = "infill",
+                                         [BENCH_START_COLD] = "start, caches empty",
+                                         [BENCH_START_WARM] = "start, caches full"};
+    bench_name name;
+    if (!bench_row_counts(row)) {
+        snprintf(name.text, sizeof name.text, "%s", others[row->kind]);
         return name;
+    }
     const int n = snprintf(name.text, sizeof name.text, "%s%u",
                            row->kind == BENCH_PREFILL ? "pp" : "tg", row->n_tokens);
     if (row->depth > 0 && n > 0)
@@ -72,12 +82,12 @@ double bench_cached_share(const bench_infill *infill)
 
 double bench_row_bandwidth(const bench_row *row)
 {
-    return row->kind == BENCH_INFILL ? 0 : row->read_bytes / row->n_tokens * row->speed.median;
+    return !bench_row_counts(row) ? 0 : row->read_bytes / row->n_tokens * row->speed.median;
 }
 
 double bench_row_flops(const bench_row *row)
 {
-    return row->kind == BENCH_INFILL ? 0 : row->flops / row->n_tokens * row->speed.median;
+    return !bench_row_counts(row) ? 0 : row->flops / row->n_tokens * row->speed.median;
 }
 
 static double peak_of_rows(const bench_report *report, double peak,

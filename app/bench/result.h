@@ -10,9 +10,11 @@
 #include "lm_bench.h"
 
 typedef enum bench_kind {
-    BENCH_PREFILL, // a prompt of n_tokens is evaluated at once
-    BENCH_DECODE,  // n_tokens are drawn and evaluated one by one
-    BENCH_INFILL,  // a trace of keystrokes is replayed
+    BENCH_PREFILL,    // a prompt of n_tokens is evaluated at once
+    BENCH_DECODE,     // n_tokens are drawn and evaluated one by one
+    BENCH_INFILL,     // a trace of keystrokes is replayed
+    BENCH_START_COLD, // the program starts with empty caches,
+    BENCH_START_WARM, // and with full ones; runs with times and no rates
 } bench_kind;
 
 // What a replay found, see replay.h.
@@ -86,7 +88,10 @@ void bench_row_count(bench_row *row, const bench_model *model);
 // Part of the prompts' tokens that did not have to be evaluated again, 0 to 1.
 double bench_cached_share(const bench_infill *infill);
 
-// "pp512", "tg128 @ d4096", as llama-bench names its tests, or "infill".
+// Whether it is of prompts or of tokens: it has speeds, bytes and operations.
+bool bench_row_counts(const bench_row *row);
+
+// "pp512", "tg128 @ d4096", as llama-bench names its tests, or "infill", "start, caches empty".
 typedef struct bench_name {
     char text[48];
 } bench_name;

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "bench/measure.h"
 #include "bench/replay.h"
+#include "bench/start.h"
 #include "lm_selftest.h"
 
 #include <stdarg.h>
@@ -42,7 +43,8 @@ static bool is_skipped(const lm_error *err)
 static bool add_rows(bench_model *model, const bench_request *request, lm_error *err)
 {
     const bench_list *lists[] = {&request->prompts, &request->news};
-    const size_t n = request->depths.n * (lists[0]->n + lists[1]->n) + (request->keys != NULL);
+    const size_t n = request->depths.n * (lists[0]->n + lists[1]->n) + (request->keys != NULL) +
+                     (request->program ? 2 : 0);
     model->rows = calloc(n, sizeof *model->rows);
     if (!model->rows)
         return lm_fail(err, LM_NO_MEMORY, "out of memory for %zu rows", n);
@@ -55,6 +57,8 @@ static bool add_rows(bench_model *model, const bench_request *request, lm_error 
                                 .depth = request->depths.at[depth]};
     if (request->keys)
         model->rows[model->n_rows++] = (bench_row){.kind = BENCH_INFILL};
+    for (bench_kind kind = BENCH_START_COLD; request->program && kind <= BENCH_START_WARM; kind++)
+        model->rows[model->n_rows++] = (bench_row){.kind = kind};
     return true;
 }
 
@@ -207,7 +211,7 @@ static bool measure_speed(const struct bench *it, bench_stand *stand, bench_row 
 static bool measure_ops(const struct bench *it, bench_stand *stand, bench_row *row, lm_error *err)
 {
     (void)it;
-    return row->kind == BENCH_INFILL || bench_measure_ops(stand, row, err);
+    return !bench_row_counts(row) || bench_measure_ops(stand, row, err);
 }
 
 static bool measure_rows(struct bench *it, bench_model *model, measure_fn measure, lm_error *err)
@@ -219,7 +223,7 @@ static bool measure_rows(struct bench *it, bench_model *model, measure_fn measur
     stand.user = request->user;
     for (size_t i = 0; ok && i < model->n_rows; i++) {
         bench_row *row = &model->rows[i];
-        if (row->skipped[0])
+        if (row->skipped[0] || row->kind >= BENCH_START_COLD)
             continue;
         bench_row_count(row, model);
         request->doing(request->user, model->label, bench_row_name(row).text);
@@ -262,6 +266,27 @@ static bool run_model(struct bench *it, const bench_choice *choice, lm_error *er
     }
     unload(it);
     return ok;
+}
+
+// The program itself, started anew: nothing is open here meanwhile. Its rows are the last two.
+static bool measure_start(struct bench *it, const bench_choice *choice, lm_error *err)
+{
+    const bench_request *request = it->request;
+    bench_model *model = &it->report->models[it->report->n_models - 1];
+    const bench_start_params params = {
+        .program = request->program,
+        .model = &choice->params,
+        .device = it->report->device.uuid,
+        .safe = it->report->device.safe,
+        .n_runs = request->n_runs,
+        .goes_on = request->goes_on,
+        .user = request->user,
+    };
+    bench_row *cold = &model->rows[model->n_rows - 2], *warm = cold + 1;
+    if (cold->skipped[0] || warm->skipped[0])
+        return true;
+    request->doing(request->user, model->label, "starting");
+    return bench_start(cold, warm, &params, err);
 }
 
 // False, and told, where the device cannot time ops: that is no failure.
@@ -361,7 +386,10 @@ bool bench_run(const bench_request *request, bench_report *report, lm_error *err
         ops = ok && ops && has_timestamps(&it);
         ok = ok && run_model(&it, &request->choices[i], err);
         lm_device_close(&it.device);
-        if (ok && ops && report->models[i].skipped[0] == 0)
+        const bool runs = ok && report->models[i].skipped[0] == 0;
+        if (runs && request->program)
+            ok = measure_start(&it, &request->choices[i], err);
+        if (ok && runs && ops)
             ok = run_ops(&it, &request->choices[i], err);
     }
     report->interrupted = !ok && err->status == LM_CANCELLED;

@@ -20,6 +20,7 @@ typedef struct bench_request {
     size_t n_choices;
     bench_list prompts, news, depths; // a row for each prompt and each depth, and likewise
     const bench_keys *keys;           // borrowed; a row that replays them; NULL: none
+    const char *program;              // borrowed; its start is measured; NULL: not
     uint32_t n_runs;
     lm_kv_type kv;
     bool peaks; // measure what the device can do at most

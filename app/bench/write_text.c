@@ -133,6 +133,14 @@ static void write_infill(const bench_row *row, FILE *out)
             it->n_requests, it->n_empty, (unsigned)(row->tokens_hash >> 32));
 }
 
+static double start_ms(const bench_row *row)
+{
+    double ns[1000];
+    const size_t n = row->n_runs < 1000 ? row->n_runs : 1000;
+    memcpy(ns, row->ns, n * sizeof *ns);
+    return bench_summarize(ns, n).median / 1e6;
+}
+
 static void write_row(const bench_report *report, const bench_row *row, int width, FILE *out)
 {
     fprintf(out, "%-*s", width, bench_row_name(row).text);
@@ -142,6 +150,11 @@ static void write_row(const bench_report *report, const bench_row *row, int widt
     }
     if (row->kind == BENCH_INFILL) {
         write_infill(row, out);
+        return;
+    }
+    if (!bench_row_counts(row)) {
+        fprintf(out, "  %.1f ms", start_ms(row));
+        fprintf(out, row->n_runs > 1 ? " (median of %u)\n" : "\n", row->n_runs);
         return;
     }
     const bench_summary *ns = row->kind == BENCH_PREFILL ? &row->first_token : &row->token;
@@ -161,10 +174,17 @@ static void write_row(const bench_report *report, const bench_row *row, int widt
             (unsigned)(row->logits_hash >> 32), row->is_repeatable ? "" : "  differ between runs");
 }
 
-static bool has_kind(const bench_model *model, bool infill)
+enum group { SPEEDS, INFILLS, STARTS };
+
+static enum group group_of(const bench_row *row)
+{
+    return row->kind == BENCH_INFILL ? INFILLS : bench_row_counts(row) ? SPEEDS : STARTS;
+}
+
+static bool has(const bench_model *model, enum group group)
 {
     for (size_t i = 0; i < model->n_rows; i++)
-        if ((model->rows[i].kind == BENCH_INFILL) == infill)
+        if (group_of(&model->rows[i]) == group)
             return true;
     return false;
 }
@@ -172,7 +192,7 @@ static bool has_kind(const bench_model *model, bool infill)
 static void write_rows(const bench_report *report, const bench_model *model, FILE *out)
 {
     const int width = (int)name_width(model);
-    if (has_kind(model, false))
+    if (has(model, SPEEDS))
         fprintf(out, "%-*s%10s%9s%9s%9s%7s%9s%7s%10s%9s%9s%9s%10s  %s\n", width, "", "tokens/s",
                 "least", "most", "GB/s", "share", "GFLOP/s", "share", "ms p50", "p90", "p99",
                 "submits", "CPU us", "hash of tokens, logits");
@@ -180,68 +200,81 @@ static void write_rows(const bench_report *report, const bench_model *model, FIL
         write_row(report, &model->rows[j], width, out);
 }
 
-static void write_legend(bool speeds, bool infills, FILE *out)
+static void write_legend(const bool *any, FILE *out)
 {
-    if (speeds)
+    if (any[SPEEDS])
         fputs(
             "\npp: a prompt at once; tg: tokens one by one; @ d: behind so many tokens. tokens/s: "
             "median, least and most of the runs.\n"
             "ms: to the first token (pp), between tokens (tg). submits, CPU us of the thread that "
             "submits: per token.\n",
             out);
-    if (infills)
+    if (any[INFILLS])
         fputs("\ninfill: keystrokes, replayed. First line: from the request to its first complete "
               "line, where the person waits.\n"
               "Cancelled: from the key that ends a request to when the next one could begin.\n",
               out);
+    if (any[STARTS])
+        fputs("\nstart: of the program until it has drawn a token, weights aside.\n", out);
 }
 
 void bench_write_text(const bench_report *report, FILE *out)
 {
     write_device(report, out);
-    bool speeds = false, infills = false;
+    bool any[] = {[SPEEDS] = false, [INFILLS] = false, [STARTS] = false};
     for (size_t i = 0; i < report->n_models; i++) {
         const bench_model *model = &report->models[i];
         write_model(model, out);
         if (model->skipped[0])
             continue;
         write_rows(report, model, out);
-        speeds = speeds || has_kind(model, false);
-        infills = infills || has_kind(model, true);
+        for (enum group group = SPEEDS; group <= STARTS; group++)
+            any[group] = any[group] || has(model, group);
     }
-    write_legend(speeds, infills, out);
+    write_legend(any, out);
     bench_write_ops(report, out);
     if (report->interrupted)
         fputs("Interrupted: these are the rows that were finished.\n", out);
 }
 
-static void write_markdown_infills(const bench_report *report, FILE *out)
+static void write_markdown_infill(const bench_model *model, const bench_row *row, FILE *out)
+{
+    const bench_infill *it = &row->infill;
+    fprintf(out, "| %s %s | %u | %u | %u | %.1f | %.1f | %.1f | %.1f | %.0f | %016llx |\n",
+            model->info.name, model->info.format, it->n_keys, it->n_requests, it->n_empty,
+            it->line.p50 / 1e6, it->line.p90 / 1e6, it->cancel.p50 / 1e6, it->cancel.p90 / 1e6,
+            100 * bench_cached_share(it), (unsigned long long)row->tokens_hash);
+}
+
+static void write_markdown_start(const bench_model *model, const bench_row *row, FILE *out)
+{
+    fprintf(out, "| %s %s | %s | %u | %.1f |\n", model->info.name, model->info.format,
+            bench_row_name(row).text, row->n_runs, start_ms(row));
+}
+
+// The rows of a group under a head of their own.
+static void write_markdown_group(const bench_report *report, enum group group, const char *head,
+                                 void (*write)(const bench_model *, const bench_row *, FILE *),
+                                 FILE *out)
 {
     bool any = false;
-    for (size_t i = 0; i < report->n_models; i++) {
-        const bench_model *model = &report->models[i];
-        const bench_row *row = model->n_rows > 0 ? &model->rows[model->n_rows - 1] : NULL;
-        if (!row || row->kind != BENCH_INFILL || !ran(row))
-            continue;
-        const bench_infill *it = &row->infill;
-        if (!any)
-            fputs("\n| model | keys | requests | empty | first line ms p50 | p90 | cancel ms p50 | "
-                  "p90 | cached % | hash of lines |\n"
-                  "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |\n",
-                  out);
-        any = true;
-        fprintf(out, "| %s %s | %u | %u | %u | %.1f | %.1f | %.1f | %.1f | %.0f | %016llx |\n",
-                model->info.name, model->info.format, it->n_keys, it->n_requests, it->n_empty,
-                it->line.p50 / 1e6, it->line.p90 / 1e6, it->cancel.p50 / 1e6, it->cancel.p90 / 1e6,
-                100 * bench_cached_share(it), (unsigned long long)row->tokens_hash);
-    }
+    for (size_t i = 0; i < report->n_models; i++)
+        for (size_t j = 0; j < report->models[i].n_rows; j++) {
+            const bench_row *row = &report->models[i].rows[j];
+            if (!ran(row) || group_of(row) != group)
+                continue;
+            if (!any)
+                fputs(head, out);
+            any = true;
+            write(&report->models[i], row, out);
+        }
 }
 
 static void write_markdown_speeds(const bench_report *report, FILE *out)
 {
     bool any = false;
     for (size_t i = 0; i < report->n_models; i++)
-        any = any || has_kind(&report->models[i], false);
+        any = any || has(&report->models[i], SPEEDS);
     if (!any)
         return;
     fputs("| model | size | params | backend | ngl | test | t/s | GB/s | GFLOP/s | ms p50 | ms p90 "
@@ -254,7 +287,7 @@ static void write_markdown_speeds(const bench_report *report, FILE *out)
         for (size_t j = 0; j < model->n_rows; j++) {
             const bench_row *row = &model->rows[j];
             const bench_summary *ns = row->kind == BENCH_PREFILL ? &row->first_token : &row->token;
-            if (!ran(row) || row->kind == BENCH_INFILL)
+            if (!ran(row) || group_of(row) != SPEEDS)
                 continue;
             fprintf(out,
                     "| %s %s | %s | %s | Vulkan | 99 | %s | %.2f ± %.2f | %.2f | %.2f | "
@@ -275,7 +308,15 @@ void bench_write_markdown(const bench_report *report, FILE *out)
     fprintf(out, "%s, %s, lemnos %s, %s\n\n", report->device.name, report->device.driver,
             report->version, report->started);
     write_markdown_speeds(report, out);
-    write_markdown_infills(report, out);
+    write_markdown_group(
+        report, INFILLS,
+        "\n| model | keys | requests | empty | first line ms p50 | p90 | cancel ms p50 | p90 "
+        "| cached % | hash of lines |\n"
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |\n",
+        write_markdown_infill, out);
+    write_markdown_group(report, STARTS,
+                         "\n| model | start | runs | ms |\n| --- | --- | ---: | ---: |\n",
+                         write_markdown_start, out);
     for (size_t i = 0; i < report->n_models; i++) {
         const bench_model *model = &report->models[i];
         if (model->skipped[0])

@@ -367,6 +367,7 @@ cli_exit cli_bench(const cli_options *options)
         .kv = options->kv,
         .peaks = !options->no_peaks,
         .ops = options->ops || options->trace,
+        .program = options->start ? "/proc/self/exe" : NULL,
         .accept = accept,
         .say = tell,
         .doing = show_doing,

@@ -87,6 +87,8 @@ static const struct option table[] = {
     {0, "infill-trace", "FILE",
      "replay keystrokes: time to the first line; alone without -p and -n", TEXT, AT(keys), 0, 0,
      CLI_BENCH},
+    {0, "start", NULL, "also how long the program takes to start, with empty and full caches", FLAG,
+     AT(start), 0, 0, CLI_BENCH},
     {0, "no-peaks", NULL, "do not measure what the device can do at most", FLAG, AT(no_peaks), 0, 0,
      CLI_BENCH},
     {0, "edits", "FILE", "instead, answers to the edit tasks of FILE without and with --lookup",

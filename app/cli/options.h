@@ -85,6 +85,7 @@ typedef struct cli_options {
     bool only_prefix;      // --continue
     bool allow_requantize; // --allow-requantize
     bool ops;              // --ops
+    bool start;            // --start
     bool no_peaks;         // --no-peaks
     bool forced;           // --forced
     bool help;

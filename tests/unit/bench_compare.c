@@ -282,6 +282,41 @@ static void keystrokes_in_every_format(void **state)
     bench_report_finish(&report);
 }
 
+// Starts have times and no rates: nothing is divided, and nothing compared.
+static void starts_in_every_format(void **state)
+{
+    (void)state;
+    static const char *const want[] = {
+        [BENCH_TEXT] = "start, caches empty  100.0 ms",
+        [BENCH_MARKDOWN] = "| tiny Q8_0 | start, caches empty | 1 | 100.0 |",
+        [BENCH_CSV] = "\"start, caches empty\",0,0,0,1,100000000,0,,,",
+        [BENCH_JSON] = "\"test\":\t\"start, caches empty\"",
+        [BENCH_JSONL] = "\"samples_ns\":[100000000],\"samples_ts\":[]",
+    };
+    bench_report report = fake_report(&(struct fake){1, 128, 5});
+    bench_row *row = &report.models->rows[1];
+    free(row->rates);
+    row->rates = NULL;
+    row->kind = BENCH_START_COLD;
+    row->n_runs = 1;
+    row->ns[0] = 100e6;
+    row->speed = (bench_summary){0};
+    for (int i = 0; i < 5; i++) {
+        char *text = NULL;
+        size_t size = 0;
+        lm_error err;
+        FILE *out = open_memstream(&text, &size);
+        assert_non_null(out);
+        assert_true(bench_write(&report, (bench_format)i, out, &err));
+        assert_int_equal(fclose(out), 0);
+        if (!strstr(text, want[i]))
+            fail_msg("'%s' is not in: %s", want[i], text);
+        assert_null(strstr(text, "nan"));
+        free(text);
+    }
+    bench_report_finish(&report);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -292,6 +327,7 @@ int main(void)
         cmocka_unit_test(what_is_written_is_read),
         cmocka_unit_test(formats),
         cmocka_unit_test(keystrokes_in_every_format),
+        cmocka_unit_test(starts_in_every_format),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
