@@ -11,6 +11,7 @@ layout(constant_id = MATMUL_TOKENS) const uint TOKENS = 16;
 layout(constant_id = MATMUL_ADD) const bool ADD = false;
 layout(push_constant, scalar) uniform Args { matmul_args args; };
 
+#define WEIGHT_UNIFORM (WEIGHT_BY_WORDS)
 #include "lib/weights.glsl"
 
 const uint TOKEN_VEC4S = TOKENS / 4;
@@ -91,12 +92,14 @@ void main()
     const uint first_token = gl_WorkGroupID.x * TOKENS;
 
     const uint subgroup = gl_WorkGroupID.y * (GROUP_SIZE / SUBGROUP_SIZE) + gl_SubgroupID;
-    const uint row = subgroup * SUBGROUP_SIZE * ROWS_PER_LANE + gl_SubgroupInvocationID;
-    const uint last_row = (args.n_rows + WEIGHT_TILE - 1) / WEIGHT_TILE * WEIGHT_TILE - 1;
+    const uint first = subgroup * SUBGROUP_SIZE * ROWS_PER_LANE;
+    const uint row = first + gl_SubgroupInvocationID;
+    const uint n_padded = (args.n_rows + WEIGHT_TILE - 1) / WEIGHT_TILE * WEIGHT_TILE;
 
     lane_rows rows;
     [[unroll]] for (uint j = 0; j < ROWS_PER_LANE; j++) {
-        const uint r = min(row + j * SUBGROUP_SIZE, last_row);
+        const uint at = min(first + j * SUBGROUP_SIZE, n_padded - min(SUBGROUP_SIZE, WEIGHT_TILE));
+        const uint r = WEIGHT_UNIFORM ? at : min(row + j * SUBGROUP_SIZE, n_padded - 1);
         rows.quants[j] = uvec2(weight_row(uvec2(args.weights), r, args.n_cols));
 #if WEIGHT_HEAD_WORDS
         rows.heads[j] =

@@ -15,6 +15,7 @@ layout(constant_id = MATVEC_SUBGROUPS_PER_ROW) const uint SUBGROUPS_PER_ROW = 1;
 layout(constant_id = MATVEC_END) const uint END = MATVEC_SET;
 layout(push_constant, scalar) uniform Args { matvec_args args; };
 
+#define WEIGHT_UNIFORM (WEIGHT_BY_WORDS && LANES_PER_ROW == 1)
 #include "lib/weights.glsl"
 
 struct x_group { vec4 v[32]; };
@@ -132,13 +133,14 @@ void main()
     const uint tile = gl_WorkGroupID.x * (UNITS / MATRICES) + unit / MATRICES;
     const uint n_tiles = (args.n_rows + WEIGHT_TILE - 1) / WEIGHT_TILE;
     const uint lane_row = gl_SubgroupInvocationID % ROW_LANES;
-    const uint row = min(tile, n_tiles - 1) * WEIGHT_TILE + lane_row;
+    const uint first_row = min(tile, n_tiles - 1) * WEIGHT_TILE;
+    const uint row = first_row + lane_row;
 
     const uvec2 weights = unit % MATRICES == 0 ? uvec2(args.weights) : uvec2(args.up);
     lane_rows rows;
     x_groups x = x_groups(uvec2(args.x));
     [[unroll]] for (uint j = 0; j < ROWS_PER_LANE; j++) {
-        const uint r = row + j * ROW_LANES;
+        const uint r = (WEIGHT_UNIFORM ? first_row : row) + j * ROW_LANES;
         rows.quants[j] = uvec2(weight_row(weights, r, args.n_cols));
 #if WEIGHT_HEAD_WORDS
         rows.heads[j] = uvec2(weight_row_heads(weights, r, args.n_rows, args.n_cols));

@@ -70,7 +70,12 @@ void main()
         uvec4 q = uvec4(0);
         if (row < args.n_rows_here)
             q = file_chunk(row * args.row_bytes, chunk);
-        args.to.at[first_tile * WEIGHT_TILE * chunks + thread] = q;
+        const uint to = first_tile * WEIGHT_TILE * chunks + thread;
+        const uint first = WEIGHT_BY_WORDS ? to / WEIGHT_TILE * (4 * WEIGHT_TILE) + to % WEIGHT_TILE
+                                           : to * 4;
+        const uint stride = WEIGHT_BY_WORDS ? WEIGHT_TILE : 1;
+        [[unroll]] for (uint i = 0; i < 4; i++)
+            args.to.at[first + i * stride] = q[i];
         return;
     }
 #if WEIGHT_HEAD_WORDS

@@ -67,7 +67,8 @@ lm_check_weights lm_check_laid(lm_check *it, uint32_t row)
     if (!ok)
         return LM_CHECK_WEIGHTS_UNKNOWN;
     const unsigned char *want = staging + file_bytes;
-    const bool same = same_row(quants, want, t.quant_bytes, 16, row - t.first) &&
+    const bool by_words = lm_features_on(lm_gpu_features(b->gpu), LM_FEATURE_UNIFORM_LOADS);
+    const bool same = same_row(quants, want, t.quant_bytes, by_words ? 4 : 16, row - t.first) &&
                       same_row(heads, want + t.quant_bytes, t.head_bytes, 4, row - t.first);
     return same ? LM_CHECK_WEIGHTS_SAME : LM_CHECK_WEIGHTS_OTHER;
 }

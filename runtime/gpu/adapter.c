@@ -1,5 +1,6 @@
 #include "gpu/adapter.h"
 
+#include "base/processor.h"
 #include "gpu/matrix_shapes.h"
 #include "gpu/quirks.h"
 
@@ -101,18 +102,20 @@ static void read_limits(lm_adapter *adapter, const VkPhysicalDeviceVulkan11Prope
     const VkPhysicalDeviceLimits *from = &adapter->properties.limits;
     // maxBufferSize is at least maxMemoryAllocationSize on every driver known; asking needs 1.3.
     const uint64_t four_gib = ((uint64_t)1 << 32) - (1 << 16);
+    const bool is_processor = adapter->properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU;
     adapter->limits = (lm_limits){
-        .block_bytes = min_u64(v11->maxMemoryAllocationSize, four_gib),
+        .block_bytes =
+            min_u64(v11->maxMemoryAllocationSize, four_gib) - (is_processor ? LM_SLACK_BYTES : 0),
         .group_invocations = from->maxComputeWorkGroupInvocations,
         .group_subgroups = subgroup->maxComputeWorkgroupSubgroups,
         .group_count = from->maxComputeWorkGroupCount[0],
         .shared_bytes = from->maxComputeSharedMemorySize,
         .push_bytes = from->maxPushConstantsSize,
-        .wait_s = adapter->properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU ? WAIT_SOFTWARE_S
-                                                                                : WAIT_S,
+        .wait_s = is_processor ? WAIT_SOFTWARE_S : WAIT_S,
         .subgroup_min = subgroup->minSubgroupSize,
         .subgroup_max = subgroup->maxSubgroupSize,
         .subgroup_size = v11->subgroupSize,
+        .few_registers = is_processor && !lm_processor_has_many_registers(),
     };
     for (int i = 0; i < 3; i++) {
         if (from->maxComputeWorkGroupCount[i] < adapter->limits.group_count)
@@ -352,6 +355,21 @@ static void read_memory(lm_adapter *adapter, const struct extensions *extensions
     adapter->free_bytes = lm_adapter_free_bytes(adapter);
 }
 
+// A load from one address for all lanes is one load on every GPU too, but these have better ones
+// for neighbouring lanes. lavapipe goes from lane to lane, with a branch each, where addresses
+// differ and the processor has no AVX-512; before Mesa 26 it does even where they are the same.
+static void restrain_loads(lm_adapter *adapter)
+{
+    const lm_driver_version first = {{26}};
+    if (adapter->limits.subgroup_size > LM_UNIFORM_LOADS_LANES)
+        return;
+    lm_features_offer(&adapter->features, LM_FEATURE_UNIFORM_LOADS);
+    if (adapter->driver_id != VK_DRIVER_ID_MESA_LLVMPIPE ||
+        lm_driver_version_compare(&adapter->driver_version, &first) < 0)
+        lm_features_turn_off(&adapter->features, LM_FEATURE_UNIFORM_LOADS, LM_OFF_SPEED,
+                             "only lavapipe of Mesa 26 and later is faster with them");
+}
+
 // What shall not be used, whether or not it is offered. Comes before the driver is asked for it.
 static bool restrain(lm_adapter *adapter, const lm_instance_params *params, lm_error *err)
 {
@@ -363,6 +381,7 @@ static bool restrain(lm_adapter *adapter, const lm_instance_params *params, lm_e
         lm_features_turn_off(&adapter->features, LM_FEATURE_FUSED, LM_OFF_SPEED,
                              "on processors fewer ops are not faster");
     }
+    restrain_loads(adapter);
     if (params->quirks)
         lm_quirks_apply(params->quirks, adapter);
     if (params->safe)

@@ -4,13 +4,6 @@
 
 #define ALIGNMENT 256u
 
-// Readable bytes behind the last tensor of a block. lavapipe of Mesa 26 runs the body of a loop
-// once more behind its last round, with no lane active, and still loads by addresses that are the
-// same in all lanes: matmul so reads 2 KiB behind its x. A tensor that nearly fills a block has no
-// tail: only activations are read so, and they are small. Nor has a buffer that is to show
-// overruns.
-#define TAIL_BYTES 4096u
-
 struct placement {
     uint32_t block;
     uint64_t offset;
@@ -92,7 +85,7 @@ static bool place(lm_arena *it, const char *name, uint64_t size)
         return mistake(it, LM_NO_MEMORY, name, size);
     struct block *last = it->n_blocks ? &it->blocks[it->n_blocks - 1] : NULL;
     uint64_t offset = last ? (last->size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT : 0;
-    if (!last || offset + size + TAIL_BYTES > limit || lm_gpu_separates_tensors(it->gpu)) {
+    if (!last || offset + size > limit || lm_gpu_separates_tensors(it->gpu)) {
         last = &it->blocks[it->n_blocks++];
         *last = (struct block){0};
         offset = 0;
@@ -100,14 +93,6 @@ static bool place(lm_arena *it, const char *name, uint64_t size)
     last->size = offset + size;
     it->tensors[it->n_tensors] = (struct placement){it->n_blocks - 1, offset};
     return true;
-}
-
-static uint64_t buffer_bytes(const lm_arena *it, const struct block *block)
-{
-    const uint64_t with_tail = block->size + TAIL_BYTES;
-    const bool has_tail =
-        with_tail <= lm_gpu_limits(it->gpu)->block_bytes && !lm_gpu_separates_tensors(it->gpu);
-    return has_tail ? with_tail : block->size;
 }
 
 uint32_t lm_arena_add(lm_arena *it, const char *name, uint64_t size_bytes)
@@ -127,7 +112,7 @@ bool lm_arena_cost(lm_arena *it, uint64_t *cost, lm_error *err)
     *cost = 0;
     for (uint32_t i = 0; i < it->n_blocks; i++) {
         uint64_t block = 0;
-        if (!lm_buffer_cost(it->gpu, buffer_bytes(it, &it->blocks[i]), &block, err))
+        if (!lm_buffer_cost(it->gpu, it->blocks[i].size, &block, err))
             return false;
         *cost += block;
     }
@@ -142,7 +127,7 @@ bool lm_arena_allocate(lm_arena *it, lm_error *err)
         return false;
     }
     for (uint32_t i = 0; i < it->n_blocks; i++) {
-        const lm_buffer_params params = {it->name, buffer_bytes(it, &it->blocks[i]), it->memory};
+        const lm_buffer_params params = {it->name, it->blocks[i].size, it->memory};
         it->blocks[i].buffer = lm_buffer_create(it->gpu, &params, err);
         if (!it->blocks[i].buffer)
             return false;

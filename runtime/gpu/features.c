@@ -18,6 +18,7 @@ static const char *const names[LM_N_FEATURES] = {
     [LM_FEATURE_F16] = "f16",
     [LM_FEATURE_INT_DOT] = "int_dot",
     [LM_FEATURE_MATRIX] = "matrix",
+    [LM_FEATURE_UNIFORM_LOADS] = "uniform_loads",
 };
 
 static uint32_t bit(lm_feature feature)

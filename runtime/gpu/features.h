@@ -22,6 +22,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define LM_UNIFORM_LOADS_LANES 16 // that a subgroup may have: those of a tile of weights
+
 typedef enum lm_feature {
     LM_FEATURE_HALF_UNPACK,      // f16 read by unpackHalf2x16; off: by integer arithmetic
     LM_FEATURE_FEW_BARRIERS,     // barriers only where a hazard is; off: before every op
@@ -37,6 +39,10 @@ typedef enum lm_feature {
     LM_FEATURE_F16,              // f16 arithmetic; reserved, no shader uses it yet
     LM_FEATURE_INT_DOT,          // dot products of four packed int8; reserved
     LM_FEATURE_MATRIX,           // VK_KHR_cooperative_matrix, f16 times f16 in f32
+    LM_FEATURE_UNIFORM_LOADS,    // weights lie by words, see shaders/interface/weights.h, and a
+                                 // lane's are read together with those of all lanes; off: by
+                                 // chunks of 16 bytes, each lane its own. Weights that are on the
+                                 // device already would be misread, so it stays while there are any
     LM_N_FEATURES,
 } lm_feature;
 

@@ -9,6 +9,12 @@
 
 #include <stdint.h>
 
+// Readable bytes behind each buffer of a software device, beyond what is counted. lavapipe of Mesa
+// 26 runs the body of a loop once more behind its last round, with no lane active, and still loads
+// by addresses that are the same in all lanes: matmul so reads 2 KiB behind its x, and both
+// products a group of columns behind their weights, 8 KiB at most.
+#define LM_SLACK_BYTES 16384u
+
 typedef struct lm_limits {
     uint64_t block_bytes;       // the largest buffer with memory of its own
     uint32_t group_invocations; // threads in a workgroup
@@ -19,6 +25,7 @@ typedef struct lm_limits {
     uint32_t wait_s;            // how long a submit may take before the device counts as hung
     uint32_t subgroup_min, subgroup_max;
     uint32_t subgroup_size; // what every pipeline is made with
+    bool few_registers;     // a lane keeps a dozen values without spilling, not dozens
 } lm_limits;
 
 // The least that a device must offer, see docs/architecture.md.

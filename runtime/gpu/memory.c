@@ -74,6 +74,7 @@ static bool allocate(lm_buffer *it, const lm_buffer_params *params, lm_error *er
     gpu->vk.vkGetBufferMemoryRequirements(gpu->handle, it->handle, &needs);
     uint32_t types[VK_MAX_MEMORY_TYPES];
     const size_t n = rank_types(gpu, params->memory, needs.memoryTypeBits, types);
+    const uint64_t slack = lm_gpu_is_software(gpu) ? LM_SLACK_BYTES : 0;
     const VkMemoryAllocateFlagsInfo flags = {
         .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_FLAGS_INFO,
         .flags = VK_MEMORY_ALLOCATE_DEVICE_ADDRESS_BIT,
@@ -83,7 +84,7 @@ static bool allocate(lm_buffer *it, const lm_buffer_params *params, lm_error *er
         const VkMemoryAllocateInfo info = {
             .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
             .pNext = &flags,
-            .allocationSize = needs.size,
+            .allocationSize = needs.size + slack,
             .memoryTypeIndex = types[i],
         };
         result = gpu->vk.vkAllocateMemory(gpu->handle, &info, NULL, &it->memory);

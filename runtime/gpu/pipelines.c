@@ -28,7 +28,7 @@ struct module {
 
 struct entry {
     lm_pipeline_key key;
-    bool half_unpack; // LM_FEATURE_HALF_UNPACK was on
+    uint32_t device; // DEVICE_ flags that held
     enum entry_state state;
     VkPipeline pipeline;
     VkResult result;
@@ -120,13 +120,19 @@ static void make_module(lm_pipelines *it, lm_module number)
         it->gpu->vk.vkCreateShaderModule(it->gpu->handle, &info, NULL, &module->handle);
 }
 
+static uint32_t device_flags(const lm_features *features)
+{
+    return (lm_features_on(features, LM_FEATURE_HALF_UNPACK) ? 0 : DEVICE_HALF_BY_INTEGER) |
+           (lm_features_on(features, LM_FEATURE_UNIFORM_LOADS) ? DEVICE_UNIFORM_LOADS : 0);
+}
+
 // On any thread: reads only what stays as it is from then on.
-static VkResult compile(const lm_pipelines *it, const lm_pipeline_key *key, bool half_unpack,
+static VkResult compile(const lm_pipelines *it, const lm_pipeline_key *key, uint32_t device,
                         VkPipeline *pipeline)
 {
     const lm_gpu *gpu = it->gpu;
     uint32_t values[LM_FIRST_CONSTANT + LM_MAX_CONSTANTS] = {
-        key->group_size, gpu->adapter.limits.subgroup_size, !half_unpack};
+        key->group_size, gpu->adapter.limits.subgroup_size, device};
     VkSpecializationMapEntry entries[LM_FIRST_CONSTANT + LM_MAX_CONSTANTS];
     const uint32_t n = LM_FIRST_CONSTANT + key->n_constants;
     memcpy(values + LM_FIRST_CONSTANT, key->constants, key->n_constants * sizeof *values);
@@ -164,10 +170,9 @@ static bool same_key(const lm_pipeline_key *a, const lm_pipeline_key *b)
 // Inside the lock. The entry of a key, added if it is new; false without memory.
 static bool find(lm_pipelines *it, const lm_pipeline_key *key, size_t *index)
 {
-    const bool half_unpack = lm_features_on(&it->gpu->adapter.features, LM_FEATURE_HALF_UNPACK);
+    const uint32_t device = device_flags(&it->gpu->adapter.features);
     for (*index = 0; *index < it->n_entries; ++*index)
-        if (same_key(&it->entries[*index].key, key) &&
-            it->entries[*index].half_unpack == half_unpack)
+        if (same_key(&it->entries[*index].key, key) && it->entries[*index].device == device)
             return true;
     if (it->n_entries == it->room) {
         const size_t room = it->room ? it->room * 2 : 32;
@@ -177,7 +182,7 @@ static bool find(lm_pipelines *it, const lm_pipeline_key *key, size_t *index)
         it->entries = larger;
         it->room = room;
     }
-    it->entries[it->n_entries++] = (struct entry){.key = *key, .half_unpack = half_unpack};
+    it->entries[it->n_entries++] = (struct entry){.key = *key, .device = device};
     return true;
 }
 
@@ -185,11 +190,11 @@ static bool find(lm_pipelines *it, const lm_pipeline_key *key, size_t *index)
 static void make_entry(lm_pipelines *it, size_t i)
 {
     const lm_pipeline_key key = it->entries[i].key;
-    const bool half_unpack = it->entries[i].half_unpack;
+    const uint32_t device = it->entries[i].device;
     VkPipeline pipeline = VK_NULL_HANDLE;
     it->entries[i].state = ENTRY_MAKING;
     lm_lock_leave(&it->lock);
-    const VkResult result = compile(it, &key, half_unpack, &pipeline);
+    const VkResult result = compile(it, &key, device, &pipeline);
     lm_lock_enter(&it->lock);
     it->entries[i].pipeline = pipeline;
     it->entries[i].result = result;

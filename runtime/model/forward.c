@@ -6,21 +6,13 @@
 
 #include <math.h>
 
-#define TILE_FEW  8  // tokens together for steps of 2 to 8
-#define TILE_MANY 16 // and for longer ones
-
 // Shorter steps are cut between layers only: a layer is short work then.
 #define CUT_TOKENS 8
-
-static uint32_t tile_of(uint32_t n_tokens)
-{
-    return n_tokens == 1 ? 1 : n_tokens <= TILE_FEW ? TILE_FEW : TILE_MANY;
-}
 
 void lm_scratch_sizes(const lm_config *c, uint32_t n_tokens, uint32_t max_splits,
                       uint64_t sizes[LM_SCRATCH_TENSORS])
 {
-    const uint64_t n = ((uint64_t)n_tokens + TILE_MANY - 1) / TILE_MANY * TILE_MANY;
+    const uint64_t n = ((uint64_t)n_tokens + LM_MAX_OP_TILE - 1) / LM_MAX_OP_TILE * LM_MAX_OP_TILE;
     const uint64_t q = (uint64_t)c->n_head * c->head_dim;
     const uint64_t kv = (uint64_t)c->n_head_kv * c->head_dim;
     const uint64_t partials =
@@ -76,7 +68,7 @@ static void multiply(lm_recording *rec, const lm_forward *f, lm_matrix w, uint64
                                        .y = y,
                                        .step = f->memory->step,
                                        .n_tokens = f->n_tokens,
-                                       .tile = tile_of(f->n_tokens),
+                                       .tile = lm_op_tile(lm_recording_gpu(rec), f->n_tokens),
                                        .add = add});
     if (f->n_tokens > CUT_TOKENS)
         lm_recording_cut(rec);
@@ -91,7 +83,7 @@ static void norm(lm_recording *rec, const lm_forward *f, uint64_t weight)
                             .step = f->memory->step,
                             .n_tokens = f->n_tokens,
                             .n_cols = f->config->n_embd,
-                            .tile = tile_of(f->n_tokens),
+                            .tile = lm_op_tile(lm_recording_gpu(rec), f->n_tokens),
                             .eps = f->config->norm_eps,
                         });
 }
@@ -128,7 +120,7 @@ static void attention_block(lm_recording *rec, const lm_forward *f, uint32_t lay
                              .step = f->memory->step,
                              .n_head = c->n_head,
                              .n_tokens = f->n_tokens,
-                             .tile = tile_of(f->n_tokens),
+                             .tile = lm_op_tile(lm_recording_gpu(rec), f->n_tokens),
                              .n_splits = f->n_splits,
                              .scale = (float)(1.0 / sqrt((double)c->head_dim)),
                          });
@@ -151,7 +143,7 @@ static void feed_forward_block(lm_recording *rec, const lm_forward *f, uint32_t 
                           .step = f->memory->step,
                           .n_tokens = f->n_tokens,
                           .n_cols = f->config->n_ff,
-                          .tile = tile_of(f->n_tokens),
+                          .tile = lm_op_tile(lm_recording_gpu(rec), f->n_tokens),
                       });
     multiply(rec, f, lm_weights_matrix(f->weights, LM_TENSOR_DOWN, layer), s->hidden, s->residual,
              true);

@@ -6,6 +6,18 @@
 
 _Static_assert(sizeof(struct matmul_args) == 48, "pushed as it is");
 
+// Sums in 16 registers, a row of 8 tokens, or two of 16 in 32: on x86 without AVX-512 the larger
+// tile spills, and is 2 times slower. Cooperative matrices take 16.
+uint32_t lm_op_tile(lm_gpu *gpu, uint32_t n_tokens)
+{
+    if (n_tokens <= 8)
+        return n_tokens == 1 ? 1 : 8;
+    return lm_gpu_limits(gpu)->few_registers &&
+                   !lm_features_on(lm_gpu_features(gpu), LM_FEATURE_MATRIX)
+               ? 8
+               : 16;
+}
+
 lm_matmul_choice lm_op_matmul_choice(lm_gpu *gpu, const lm_matmul *op)
 {
     const lm_adapter *adapter = lm_gpu_adapter(gpu);
@@ -29,8 +41,10 @@ lm_matmul_choice lm_op_matmul_choice(lm_gpu *gpu, const lm_matmul *op)
 static void set_scalar(const lm_recording *rec, const lm_matmul *op, lm_dispatch *dispatch)
 {
     static const lm_module modules[] = LM_STORAGE_MODULES(MATMUL);
-    const uint32_t lanes = lm_gpu_limits(lm_recording_gpu(rec))->subgroup_size;
-    const uint32_t rows_per_lane = lanes < WEIGHT_TILE ? WEIGHT_TILE / lanes : 1;
+    const lm_limits *limits = lm_gpu_limits(lm_recording_gpu(rec));
+    const uint32_t lanes = limits->subgroup_size;
+    const uint32_t rows_per_lane =
+        lanes < WEIGHT_TILE && !limits->few_registers ? WEIGHT_TILE / lanes : 1;
     const uint32_t group = lm_group_size(rec);
     const uint64_t group_rows = (uint64_t)group * rows_per_lane;
     dispatch->pipeline = (lm_pipeline_key){.module = modules[op->weights.storage],

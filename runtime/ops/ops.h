@@ -60,6 +60,11 @@ typedef struct lm_matvec {
 } lm_matvec;
 void lm_op_matvec(lm_recording *rec, const lm_matvec *op);
 
+// How many tokens a step of `n_tokens` takes together: 1, 8 or 16. The layout of x for all ops of
+// the step.
+uint32_t lm_op_tile(lm_gpu *gpu, uint32_t n_tokens);
+#define LM_MAX_OP_TILE 16
+
 // The same for many tokens: y f32 [n_tokens][n_rows], x tiled by `tile`, which is 8 or 16.
 typedef struct lm_matmul {
     lm_matrix weights;

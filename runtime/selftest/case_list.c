@@ -60,6 +60,7 @@ static void add_weights(struct list *list, lm_storage storage, uint32_t n_rows, 
     if (numbers.readers == 0)
         return;
     lm_case *c = add(list, "weights", lm_case_weights, &numbers);
+    c->paths |= 1u << LM_FEATURE_UNIFORM_LOADS;
     snprintf(c->what, sizeof c->what, "%s [%u][%u], %u of %u tokens", lm_format_name(format),
              n_rows, numbers.n_cols, n_here, n_tokens);
 }

@@ -13,7 +13,8 @@
 
 // The paths that may be switched on an open device.
 static const lm_feature SUSPECTS[] = {LM_FEATURE_HALF_UNPACK, LM_FEATURE_FEW_BARRIERS,
-                                      LM_FEATURE_LAST_GROUP, LM_FEATURE_FUSED, LM_FEATURE_MATRIX};
+                                      LM_FEATURE_LAST_GROUP,  LM_FEATURE_FUSED,
+                                      LM_FEATURE_MATRIX,      LM_FEATURE_UNIFORM_LOADS};
 #define N_SUSPECTS (sizeof SUSPECTS / sizeof *SUSPECTS)
 
 // Of everything that the outcome depends on, but for what the record itself stands for.

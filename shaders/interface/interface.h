@@ -39,10 +39,13 @@ LM_BUFFER writeonly buffer uvec2_out { uvec2 at[]; };
 // The same for every module; the pipeline layer sets them.
 layout(constant_id = 0) const uint GROUP_SIZE = 64;      // threads in a workgroup
 layout(constant_id = 1) const uint SUBGROUP_SIZE = 8;    // lanes, required and full
-layout(constant_id = 2) const bool HALF_BY_INTEGER = false; // unpackHalf2x16 flushes subnormals
+layout(constant_id = 2) const uint DEVICE = 0; // DEVICE_... flags
 layout(local_size_x_id = 0) in;
 
 #endif
+
+#define DEVICE_HALF_BY_INTEGER 1 // unpackHalf2x16 flushes subnormals
+#define DEVICE_UNIFORM_LOADS 2   // weights lie, and are read, as LM_FEATURE_UNIFORM_LOADS says
 
 #define LM_FIRST_CONSTANT 3 // the first specialisation constant of a module's own
 

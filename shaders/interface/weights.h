@@ -1,6 +1,8 @@
 // How a matrix lies on the device: rows in tiles of 16, in two planes that follow each other.
 //
-//   quants  [row / 16][chunk][row % 16]       uvec4: 16 bytes of one row
+//   quants  [row / 16][chunk][row % 16]       uvec4: 16 bytes of one row; or, with
+//                                             DEVICE_UNIFORM_LOADS,
+//           [row / 16][chunk][word][row % 16] uint: the words of the same chunks
 //   heads   [row / 16][group][word][row % 16] uint: what is not quants, formats with scales only
 //
 // Rows are padded to a multiple of 16 with zeros; columns are a multiple of 32. A group is as many

@@ -1,7 +1,9 @@
 // IEEE 754 binary16 in 32-bit words.
 //
 // unpackHalf2x16 is exact but for subnormals, which a device may flush to zero; where the probe
-// found that it does, HALF_BY_INTEGER selects a conversion that is exact everywhere.
+// found that it does, DEVICE_HALF_BY_INTEGER selects a conversion that is exact everywhere.
+
+const bool HALF_BY_INTEGER = (DEVICE & DEVICE_HALF_BY_INTEGER) != 0;
 
 // One binary16 (low 16 bits) to f32: exact, subnormals included. A subnormal is scaled as an
 // integer: mantissa * 2^-24 is a normal f32.

@@ -16,7 +16,12 @@ layout(buffer_reference, scalar, buffer_reference_align = 4) restrict readonly b
 
 uint weight_head_word(weight_heads at, uint head, uint word)
 {
-    return at.head[head].word[word * WEIGHT_TILE];
+    uint v = at.head[head].word[word * WEIGHT_TILE];
+    if (WEIGHT_UNIFORM)
+        [[unroll]] for (uint lane = 1; lane < SUBGROUP_SIZE; lane++)
+            v = mix(v, at.head[head].word[word * WEIGHT_TILE + lane],
+                    gl_SubgroupInvocationID == lane); // no ?:, which becomes a branch
+    return v;
 }
 
 // f16 number `i` of those that stand in the words from the first on.

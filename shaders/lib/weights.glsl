@@ -1,5 +1,11 @@
-// Reading a matrix in the device layout of interface/weights.h. The variant names the format. Each
-// format's include defines
+// Reading a matrix in the device layout of interface/weights.h. The variant names the format.
+//
+// Who defines WEIGHT_UNIFORM reads a row per lane. Where it is true, what is given as row is that
+// of the first lane, the same in all: each word is loaded for all lanes, at as many addresses that
+// all lanes share. A software device makes one load of them, for they lie together, instead of
+// going from lane to lane.
+//
+// Each format's include defines
 //   WEIGHT_BLOCK_BYTES         bytes of quants of a block of 32
 //   vec4 weight_vec4(q, i)     the i-th four weights of a chunk
 // or, where it has heads,
@@ -13,6 +19,11 @@
 #include "interface/weights.h"
 #include "lib/half.glsl"
 #include "lib/pointer.glsl"
+
+const bool WEIGHT_BY_WORDS = (DEVICE & DEVICE_UNIFORM_LOADS) != 0;
+#ifndef WEIGHT_UNIFORM
+#define WEIGHT_UNIFORM false
+#endif
 
 #if defined(WEIGHT_F32)
 #include "lib/weight_f32.glsl"
@@ -59,11 +70,16 @@
 #if WEIGHT_BLOCK_BYTES < 16
 struct weight_two_blocks { uvec2 half_chunk[2 * WEIGHT_TILE]; };
 struct weight_group { weight_two_blocks two[2]; };
+struct weight_block_words { uint word[2 * WEIGHT_TILE]; };
 #else
 struct weight_block { uvec4 chunk[WEIGHT_CHUNKS * WEIGHT_TILE]; };
 struct weight_group { weight_block block[4]; };
+struct weight_block_words { uint word[WEIGHT_CHUNKS * 4 * WEIGHT_TILE]; };
 #endif
+struct weight_group_words { weight_block_words block[4]; };
 LM_BUFFER readonly buffer weight_groups { weight_group group[]; };
+layout(buffer_reference, scalar, buffer_reference_align = 4) restrict readonly buffer
+    weight_words { weight_group_words group[]; };
 
 uint weight_row_quant_bytes(uint n_cols)
 {
@@ -74,13 +90,30 @@ uint weight_row_quant_bytes(uint n_cols)
 weight_groups weight_row(uvec2 weights, uint row, uint n_cols)
 {
     const uint tile = row / WEIGHT_TILE * WEIGHT_TILE;
+    const uint row_bytes = WEIGHT_BY_WORDS ? 4 : 16;
     return weight_groups(
-        advance(weights, tile * weight_row_quant_bytes(n_cols) + row % WEIGHT_TILE * 16));
+        advance(weights, tile * weight_row_quant_bytes(n_cols) + row % WEIGHT_TILE * row_bytes));
+}
+
+uint weight_word(weight_words w, uint g, uint b, uint word)
+{
+    uint v = w.group[g].block[b].word[word * WEIGHT_TILE];
+    if (WEIGHT_UNIFORM)
+        [[unroll]] for (uint lane = 1; lane < SUBGROUP_SIZE; lane++)
+            v = mix(v, w.group[g].block[b].word[word * WEIGHT_TILE + lane],
+                    gl_SubgroupInvocationID == lane); // no ?:, which becomes a branch
+    return v;
 }
 
 // Chunk c of block b of group g.
 uvec4 weight_chunk(weight_groups w, uint g, uint b, uint c)
 {
+    if (WEIGHT_BY_WORDS) {
+        uvec4 q = uvec4(0u);
+        [[unroll]] for (uint i = 0; i < min(4, WEIGHT_BLOCK_BYTES / 4); i++)
+            q[i] = weight_word(weight_words(uvec2(w)), g, b, c * 4 + i);
+        return q;
+    }
 #if WEIGHT_BLOCK_BYTES < 16
     return uvec4(w.group[g].two[b / 2].half_chunk[b % 2], 0u, 0u);
 #else

@@ -196,7 +196,9 @@ struct fault {
     const char *name; // of the test
     lm_module module;
     size_t nth;
-    uint64_t offset;   // in what it wrote
+    uint64_t offset; // in what it wrote
+    uint32_t row;    // or, where n_cols is not 0, the place of its value (row, column) in tiles
+    uint32_t column, n_cols;
     size_t output;     // where in its arguments that address is
     const char *where; // what the sentence begins with
     const char *place; // what it says further on
@@ -225,54 +227,56 @@ static void plant(void *user, const lm_recorded_op *op)
     if (op->pipeline.module != it->fault->module || it->n++ != it->fault->nth)
         return;
     memcpy(&address, op->args + it->fault->output, sizeof address);
-    spoil(it->gpu, address + it->fault->offset);
+    const struct fault *f = it->fault;
+    const uint32_t tile = lm_op_tile(it->gpu, N_PROMPT);
+    const uint32_t tiled = (f->row / tile * f->n_cols + f->column) * tile + f->row % tile;
+    spoil(it->gpu, address + (f->n_cols ? tiled * 4 : f->offset));
 }
 
 #define AT(op, field) offsetof(struct op##_args, field)
 
 static const struct fault faults[] = {
-    {"step_begin", LM_MODULE_STEP_BEGIN, 0, 16, AT(step_begin, tokens),
+    {"step_begin", LM_MODULE_STEP_BEGIN, 0, 16, 0, 0, 0, AT(step_begin, tokens),
      "evaluating tokens 0 to 20: step_begin: tokens [1][20] at row 0, column 4 is 3f8ccccd", ""},
-    {"embed", LM_MODULE_EMBED_Q8_0, 0, (3 * 64 + 8) * 4, AT(embed, y),
+    {"embed", LM_MODULE_EMBED_Q8_0, 0, (3 * 64 + 8) * 4, 0, 0, 0, AT(embed, y),
      "evaluating tokens 0 to 20: embed_q8_0 of token_embd.weight: y [20][64] at row 3, column 8 is "
      "1.1 on the device and ",
      "; 4 of 1280 values differ"},
-    // Tiled by 16: value (t, c) is at (t / 16 * 64 + c) * 16 + t % 16.
-    {"norm", LM_MODULE_RMS_NORM, 3, ((64 + 9) * 16) * 4, AT(rms_norm, y),
+    {"norm", LM_MODULE_RMS_NORM, 3, 0, 16, 9, 64, AT(rms_norm, y),
      "evaluating tokens 0 to 20: layer 1, rms_norm of blk.1.ffn_norm.weight: y [20][64] at row 16, "
      "column 9 is 1.1 on the device",
      "; 4 of 1280 values differ"},
-    {"matmul", LM_MODULE_MATMUL_Q8_0, 8, (17 * 128 + 100) * 4, AT(matmul, y),
+    {"matmul", LM_MODULE_MATMUL_Q8_0, 8, (17 * 128 + 100) * 4, 0, 0, 0, AT(matmul, y),
      "evaluating tokens 0 to 20: layer 1, matmul_q8_0 of blk.1.attn_k.weight: y [20][128] at row "
      "17, column 100 is 1.1 on the device",
      ""},
-    {"added", LM_MODULE_MATMUL_Q8_0, 6, 12 * 4, AT(matmul, y),
+    {"added", LM_MODULE_MATMUL_Q8_0, 6, 12 * 4, 0, 0, 0, AT(matmul, y),
      "evaluating tokens 0 to 20: layer 0, matmul_q8_0 of blk.0.ffn_down.weight: y [20][64] at row "
      "0, column 12 is 1.1 on the device",
      ""},
-    {"q", LM_MODULE_ROPE_STORE, 1, (2 * 256 + 64) * 4, AT(rope_store, q),
+    {"q", LM_MODULE_ROPE_STORE, 1, (2 * 256 + 64) * 4, 0, 0, 0, AT(rope_store, q),
      "evaluating tokens 0 to 20: layer 1, rope_store: q [20][256] at row 2, column 64 is 1.1", ""},
     // Position 5 of head 0, chunk 2: (2 * 16 + 5) * 16 bytes. 0x3f8c is 1.887 as f16.
-    {"K", LM_MODULE_ROPE_STORE, 0, (2 * 16 + 5) * 16, AT(rope_store, k_cache),
+    {"K", LM_MODULE_ROPE_STORE, 0, (2 * 16 + 5) * 16, 0, 0, 0, AT(rope_store, k_cache),
      "evaluating tokens 0 to 20: layer 0, rope_store: K [1024][128] at row 5, column 16 is ", ""},
     // Position 30 of V, which is none of the step's.
-    {"beside", LM_MODULE_ROPE_STORE, 0, 30 * 64 * 2, AT(rope_store, v_cache),
+    {"beside", LM_MODULE_ROPE_STORE, 0, 30 * 64 * 2, 0, 0, 0, AT(rope_store, v_cache),
      "evaluating tokens 0 to 20: layer 0, rope_store: V [1024][128] at row 30, column 0 is ",
      "; 8 of "},
-    {"attention", LM_MODULE_ATTENTION, 1, (40 * 16) * 4, AT(attention, y),
+    {"attention", LM_MODULE_ATTENTION, 1, 0, 0, 40, 256, AT(attention, y),
      "evaluating tokens 0 to 20: layer 1, attention: y [20][256] at row 0, column 40 is 1.1", ""},
-    {"swiglu", LM_MODULE_SWIGLU, 0, (7 * 16) * 4, AT(swiglu, y),
+    {"swiglu", LM_MODULE_SWIGLU, 0, 0, 0, 7, 96, AT(swiglu, y),
      "evaluating tokens 0 to 20: layer 0, swiglu: y [20][96] at row 0, column 7 is 1.1", ""},
-    {"logits", LM_MODULE_MATVEC_Q8_0, 0, 444 * 4, AT(matvec, y),
+    {"logits", LM_MODULE_MATVEC_Q8_0, 0, 444 * 4, 0, 0, 0, AT(matvec, y),
      "evaluating tokens 0 to 20: matvec_q8_0 of output.weight: y [1][512] at row 0, column 444",
      "; 4 of 512 values differ, and the weights on the device are the file's"},
-    {"matvec", LM_MODULE_MATVEC_Q8_0, 14, 8 * 4, AT(matvec, y),
+    {"matvec", LM_MODULE_MATVEC_Q8_0, 14, 8 * 4, 0, 0, 0, AT(matvec, y),
      "generating token 2: layer 1, matvec_q8_0 of blk.1.ffn_down.weight: y [1][64] at row 0, "
      "column 8 is 1.1",
      ""},
-    {"argmax", LM_MODULE_ARGMAX, 0, 80, AT(argmax, parts),
+    {"argmax", LM_MODULE_ARGMAX, 0, 80, 0, 0, 0, AT(argmax, parts),
      "generating token 1: argmax: parts [64][5] at row 4, column 0 is 1.1 on the device", ""},
-    {"draw", LM_MODULE_DRAW_GREEDY, 0, 20, AT(draw_greedy, outbox),
+    {"draw", LM_MODULE_DRAW_GREEDY, 0, 20, 0, 0, 0, AT(draw_greedy, outbox),
      "generating token 1: draw_greedy: token [1][1] at row 0, column 0 is 3f8ccccd on the device",
      ""},
 };

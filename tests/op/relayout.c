@@ -21,8 +21,13 @@ static bool is_plain(lm_storage storage)
     return storage <= LM_STORAGE_Q8_0;
 }
 
+static bool is_by_words(lm_gpu *gpu)
+{
+    return lm_features_on(lm_gpu_features(gpu), LM_FEATURE_UNIFORM_LOADS);
+}
+
 // The layout, byte by byte: `laid` has lm_matrix_bytes().
-static void lay_out(const test_weights *w, unsigned char *laid)
+static void lay_out(const test_weights *w, bool by_words, unsigned char *laid)
 {
     const size_t row_bytes = test_row_bytes(w->storage, w->n_cols);
     const size_t quant_row = w->storage == LM_STORAGE_Q8_0 ? w->n_cols : row_bytes;
@@ -32,8 +37,10 @@ static void lay_out(const test_weights *w, unsigned char *laid)
     for (size_t r = 0; r < w->n_rows; r++) {
         const unsigned char *row = w->bytes + r * row_bytes;
         for (size_t i = 0; i < quant_row; i++) {
-            const size_t chunk = (r / 16 * (quant_row / 16) + i / 16) * 16 + r % 16;
-            laid[chunk * 16 + i % 16] =
+            const size_t chunks = (r / 16 * (quant_row / 16) + i / 16) * 256;
+            const size_t at =
+                by_words ? i % 16 / 4 * 64 + r % 16 * 4 + i % 4 : r % 16 * 16 + i % 16;
+            laid[chunks + at] =
                 w->storage == LM_STORAGE_Q8_0 ? row[i / 32 * 34 + 2 + i % 32] : row[i];
         }
         for (size_t b = 0; w->storage == LM_STORAGE_Q8_0 && b < w->n_cols / 32; b++) {
@@ -71,15 +78,16 @@ static unsigned char *relay(lm_gpu *gpu, const test_weights *w, uint32_t slice)
 }
 
 // Rows that only fill the last tile are zero in both planes.
-static void check_padding(const test_weights *w, const unsigned char *laid)
+static void check_padding(const test_weights *w, bool by_words, const unsigned char *laid)
 {
     const uint64_t quants = lm_matrix_quant_bytes(w->storage, w->n_rows, w->n_cols);
     const uint64_t bytes = lm_matrix_bytes(w->storage, w->n_rows, w->n_cols);
     const uint64_t last_quants = quants - quants / ((w->n_rows + 15) / 16);
     const uint64_t last_heads = bytes - (bytes - quants) / ((w->n_rows + 15) / 16);
+    const uint64_t unit = by_words ? 4 : 16;
     const uint64_t n_rows = w->n_rows % 16 == 0 ? 16 : w->n_rows % 16;
     for (uint64_t i = last_quants; i < quants; i++)
-        assert_true((i - last_quants) / 16 % 16 < n_rows || laid[i] == 0);
+        assert_true((i - last_quants) / unit % 16 < n_rows || laid[i] == 0);
     for (uint64_t i = last_heads; i < bytes; i++)
         assert_true((i - last_heads) / 4 % 16 < n_rows || laid[i] == 0);
 }
@@ -94,10 +102,10 @@ static void check(lm_gpu *gpu, const test_weights *w, uint32_t slice)
     if (is_plain(w->storage)) {
         want = malloc(bytes);
         assert_non_null(want);
-        lay_out(w, want);
+        lay_out(w, is_by_words(gpu), want);
     } else {
         want = relay(gpu, w, w->n_rows);
-        check_padding(w, want);
+        check_padding(w, is_by_words(gpu), want);
     }
     for (uint64_t i = 0; i < bytes; i++)
         if (got[i] != want[i])
@@ -125,6 +133,24 @@ static void every_byte_has_its_place(void **state)
                     check(*state, &w, 16);
                 test_weights_destroy(&w);
             }
+}
+
+// On devices that would not lie them out so by themselves too.
+static void words_have_their_place(void **state)
+{
+    void *gpu = NULL;
+    assert_int_equal(test_gpu_setup_with(&gpu, "uniform_loads"), 0);
+    if (is_by_words(gpu) && !is_by_words(*state)) {
+        static const lm_storage storages[] = {LM_STORAGE_F16, LM_STORAGE_Q8_0, LM_STORAGE_Q2_K};
+        test_random random = test_random_start("relayout by words");
+        for (size_t i = 0; i < sizeof storages / sizeof *storages; i++) {
+            test_weights w = test_weights_create(storages[i], 33, 160, &random);
+            check(gpu, &w, w.n_rows);
+            check(gpu, &w, 16);
+            test_weights_destroy(&w);
+        }
+    }
+    assert_int_equal(test_gpu_teardown(&gpu), 0);
 }
 
 static void slices_of_many_tiles(void **state)
@@ -161,6 +187,7 @@ int main(void)
         return lm_test_skip(absent);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_byte_has_its_place),
+        cmocka_unit_test(words_have_their_place),
         cmocka_unit_test(slices_of_many_tiles),
         cmocka_unit_test(a_long_grid_is_folded),
     };

@@ -2,6 +2,7 @@
 
 #include "base/thread.h"
 #include "gpu/gpu_internal.h"
+#include "interface/interface.h"
 #include "support/spirv_fault.h"
 
 #include <setjmp.h>
@@ -112,12 +113,12 @@ static VkPipeline twin_of(struct known *known)
 
 static void bind(VkCommandBuffer commands, VkPipelineBindPoint point, VkPipeline pipeline)
 {
-    enum { HALF_BY_INTEGER = 2 }; // the constant, see interface/interface.h
+    enum { DEVICE = 2 }; // the number of the constant
     lm_lock_enter(&plant.lock);
     for (size_t i = 0; i < plant.n_known && plant.is_planted; i++) {
         struct known *known = &plant.known[i];
         if (known->pipeline == pipeline && known->module == plant.module &&
-            !(plant.only_unpack && known->values[HALF_BY_INTEGER]))
+            !(plant.only_unpack && (known->values[DEVICE] & DEVICE_HALF_BY_INTEGER)))
             pipeline = twin_of(known);
     }
     lm_lock_leave(&plant.lock);
