@@ -236,7 +236,8 @@ def rows_of(results):
     """[(what, value)] for a table."""
     rows = []
     if bits_ := results.get("bits"):
-        rows.append(("bits per byte, PyTorch f32", f"{bits_['pytorch']:.4f}"))
+        what = f"bits per byte, PyTorch f32, {bits_['windows']} windows"
+        rows.append((what, f"{bits_['pytorch']:.4f}"))
         rows.append(
             ("`xz -9e`, each file; 0.80 of it", f"{bits_['xz']:.4f}; {0.8 * bits_['xz']:.4f}")
         )

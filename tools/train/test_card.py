@@ -71,12 +71,12 @@ class Card(unittest.TestCase):
             for missing in ("counts.md", "fit.md", "evaluation.json", "short.json", "nano-order.json"):
                 self.assertIn(missing, text)
             (run / "evaluation.json").write_text(json.dumps(RESULTS))
-            for name in ("short", "plain"):
+            for name in ("begin", "short", "plain"):
                 (run / f"{name}.json").write_text(json.dumps({"lines": RESULTS["lines"]}))
             text = card.compose(run, "nano", run)
         self.assertIn("| completions that parse ≥ 80 % | 30.0% | **no** |", text)
         self.assertIn("| 0.769% | **no** |", text)
-        self.assertIn("| the first over the second | 1.50 | 1.50 |", text)
+        self.assertIn("| the first over the second | 1.50 | 1.50 | 1.50 |", text)
         self.assertNotIn("evaluation.json", text)
 
 
