@@ -112,7 +112,9 @@ static bool next(bench_stand *it, lm_generation *generation, lm_event *event, lm
 {
     if (it->goes_on && !it->goes_on(it->user))
         return lm_fail(err, LM_CANCELLED, "interrupted");
-    return lm_generation_next(generation, event, err);
+    // A generation that was cancelled ends like any other, but it is no run.
+    return lm_generation_next(generation, event, err) &&
+           (event->finish != LM_FINISH_CANCELLED || lm_fail(err, LM_CANCELLED, "interrupted"));
 }
 
 static uint64_t hash_tokens(const bench_stand *it, uint32_t from)

@@ -131,6 +131,8 @@ static bool draw(struct replay *it, lm_error *err)
     lm_event event;
     if (!lm_generation_next(request->generation, &event, err) || !add_text(request, &event, err))
         return false;
+    if (event.finish == LM_FINISH_CANCELLED)
+        return lm_fail(err, LM_CANCELLED, "interrupted");
     const bool finished = event.finish != LM_FINISH_NONE;
     request->verdict =
         lm_infill_check(&request->rules, (lm_text){request->text, request->size}, finished);
