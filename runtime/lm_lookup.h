@@ -13,11 +13,11 @@
 //   tokens are those without lookup, wherever the two largest logits (for sampling: the random
 //   number and the border of what it falls on) are further apart than that. The hash of logits is
 //   another one.
-// - The same calls give the same tokens and the same hash: what is drafted depends on tokens alone,
-//   never on time.
+// - In mode ON the same calls give the same hash: what is drafted depends on tokens alone. In mode
+//   AUTO it depends on how long steps took, too, where that is far from what is usual, so that it
+//   never makes a device slower: the tokens are the same, as said above; the hash may be another.
 //
-// A session that is checked (lm_session_check) and a vocabulary that is no multiple of four do
-// without.
+// A vocabulary that is no multiple of four does without.
 
 #ifndef LM_LOOKUP_H
 #define LM_LOOKUP_H
@@ -29,7 +29,7 @@
 
 typedef enum lm_lookup_mode {
     LM_LOOKUP_OFF,
-    LM_LOOKUP_AUTO, // where it pays, by how many drafted tokens were accepted so far
+    LM_LOOKUP_AUTO, // where it pays, by what drafts gave so far and what they cost
     LM_LOOKUP_ON,   // wherever there is something to draft
 } lm_lookup_mode;
 

@@ -33,6 +33,9 @@ static const struct rule RULES[] = {
     {"sample_compact", lm_check_part_of_draw, false},
     {"logprobs", lm_check_part_of_draw, false},
     {"sample_draw", lm_check_sample_draw, false},
+    {"draft_begin", lm_check_draft_begin, false},
+    {"draft_judge", lm_check_draft_judge, false},
+    {"draft_end", lm_check_draft_end, false},
     {"copy", lm_check_copy, false},
 };
 

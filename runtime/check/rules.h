@@ -38,6 +38,9 @@ void lm_check_attention_merge(lm_check *check);
 void lm_check_argmax(lm_check *check);
 void lm_check_draw_greedy(lm_check *check);
 void lm_check_sample_draw(lm_check *check);
+void lm_check_draft_begin(lm_check *check);
+void lm_check_draft_judge(lm_check *check);
+void lm_check_draft_end(lm_check *check);
 void lm_check_part_of_draw(lm_check *check); // only runs it: sample_draw is checked from the logits
 
 typedef enum lm_check_weights {

@@ -102,8 +102,9 @@ static bool create_lookup(lm_generation *it, const lm_lookup_params *params, lm_
         .params = params,
         .n_vocab = session->model->config.n_vocab,
         .most = session->ctx_tokens,
-        .cost = lm_steps_verify_cost(session->steps),
+        .cost = lm_steps_verify_cost(session->steps, session->n_tokens + 1, it->draw),
     };
+    it->lookup_is_on = params->mode == LM_LOOKUP_ON;
     it->lookup = lm_lookup_create(&wish, err);
     for (uint32_t i = 0; it->lookup && i < session->n_tokens; i++)
         lm_lookup_add(it->lookup, session->tokens[i]);
@@ -202,7 +203,8 @@ static bool start(lm_generation *it, lm_error *err)
     const uint32_t n_first = session->n_tokens + 1;
     lm_pending pending;
     if (!lm_steps_prepare_decode(session->steps, n_first,
-                                 session->n_tokens + it->limit - it->n_told, it->draw, err) ||
+                                 session->n_tokens + it->limit - it->n_told, it->draw,
+                                 it->lookup && it->lookup_is_on, err) ||
         !lm_steps_start(session->steps, &pending, err) ||
         !lm_steps_advance(session->steps, &pending, 0, err))
         return false;
@@ -225,6 +227,19 @@ static void force(const lm_generation *it, struct step_inbox *inbox)
     }
 }
 
+// Where drafts are only taken if they pay, they do not as long as shaders are compiled for them.
+static uint32_t find_draft(lm_generation *it, uint32_t most, lm_token *draft)
+{
+    lm_steps *steps = it->session->steps;
+    const uint32_t n_held = it->session->n_tokens + 1;
+    lm_lookup_set_cost(it->lookup, lm_steps_verify_cost(steps, n_held, it->draw));
+    const uint32_t n = lm_lookup_draft(it->lookup, most, draft);
+    if (n == 0 || it->lookup_is_on || lm_steps_prepare_verify(steps, n_held, it->draw))
+        return n;
+    lm_lookup_pass(it->lookup, draft);
+    return 0;
+}
+
 // Begins a step: a verified one where there is a draft.
 static bool begin_step(lm_generation *it, lm_error *err)
 {
@@ -234,7 +249,7 @@ static bool begin_step(lm_generation *it, lm_error *err)
     const uint32_t most = it->limit - it->n_seen;
     lm_token draft[LM_LOOKUP_DRAFT];
     it->n_out_before = it->n_drawn;
-    it->n_draft = it->lookup && most > 1 ? lm_lookup_draft(it->lookup, most - 1, draft) : 0;
+    it->n_draft = it->lookup && most > 1 ? find_draft(it, most - 1, draft) : 0;
     struct step_inbox *inbox = lm_arena_map(session->memory.shared, session->memory.inbox);
     if (it->n_forced > 0)
         force(it, inbox);

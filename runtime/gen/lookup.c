@@ -14,13 +14,21 @@
 #define NEAR_BEFORE 8
 #define NEAR_BEHIND 32
 
-// Tokens a step with a draft gives, in sixteenths: what is expected at first of a run of 2, 3, 4
-// and 5 tokens, before it was seen. Two equal tokens are nothing rare in code.
-static const uint32_t EXPECTED[N_RUNS] = {2 * 16, 3 * 16, 4 * 16, 6 * 16};
+// Runs from these lengths on are of one kind: how much of a draft comes true depends on it.
+// `expected` is what is expected before any was seen, tokens that a step gives in sixteenths, by
+// edits of code. Two equal tokens are nothing rare there.
+static const struct {
+    uint32_t from, expected;
+} KINDS[] = {{2, 24}, {3, 32}, {4, 44}, {5, 64}, {8, 88}, {16, 104}};
+#define N_KINDS (sizeof KINDS / sizeof *KINDS)
 
-// A kind of run that did not pay is tried again after so many chances, then after twice as many.
-#define FIRST_TRIAL 8
-#define LAST_TRIAL  128
+// What drafts may cost without giving it back, in parts of a token: so much at first, and a part
+// (1/51) of each token. What they gave is kept up to a limit, or a text that was copied for long
+// could be slow for long.
+#define TOKEN        256
+#define FIRST_CREDIT (3 * TOKEN / 2)
+#define ALLOWANCE    5
+#define MOST_CREDIT  (8 * TOKEN)
 
 // After so many tokens without a draft the next are not looked at: on a fast device several go into
 // one submit then.
@@ -28,22 +36,25 @@ static const uint32_t EXPECTED[N_RUNS] = {2 * 16, 3 * 16, 4 * 16, 6 * 16};
 #define FIRST_PAUSE 4
 #define LAST_PAUSE  8
 
-struct run_kind {
-    uint32_t expected; // tokens of a step, in sixteenths
-    uint32_t n_passed; // chances since the last draft
-    uint32_t trial;    // chances to pass
+// A draft that was not taken, for what it costs: what comes says what it would have given.
+struct guess {
+    lm_token at[LM_LOOKUP_DRAFT];
+    uint32_t n, n_right; // n: 0 for none
+    uint32_t kind;
 };
 
 struct lm_lookup {
     lm_lookup_mode mode;
     uint32_t n_vocab, cost;
-    lm_token *tokens;         // owned, [room]: the reference, a separator, the text
-    uint32_t n, room, n_text; // n_text: where the text begins
-    uint32_t *index;          // owned, [N_RUNS][index_size]: where a run ended, 0: nowhere
-    uint32_t index_size;      // a power of two
-    uint32_t place;           // whose token is expected next
-    uint32_t run;             // so many tokens before it are the last ones; 0: the text left it
-    struct run_kind kinds[N_RUNS];
+    lm_token *tokens;           // owned, [room]: the reference, a separator, the text
+    uint32_t n, room, n_text;   // n_text: where the text begins
+    uint32_t *index;            // owned, [N_RUNS][index_size]: where a run ended, 0: nowhere
+    uint32_t index_size;        // a power of two
+    uint32_t place;             // whose token is expected next
+    uint32_t run;               // so many tokens before it are the last ones; 0: the text left it
+    uint32_t expected[N_KINDS]; // tokens of a step with such a draft, in sixteenths
+    struct guess guess;
+    int32_t credit;             // what drafts may still cost, in parts of a token
     uint32_t taken_kind, taken; // of the last draft: its kind and length
     uint32_t n_idle;            // tokens since the last draft
     uint32_t pause, pause_length;
@@ -66,8 +77,9 @@ lm_lookup *lm_lookup_create(const lm_lookup_wish *wish, lm_error *err)
         it->tokens = calloc(room, sizeof *it->tokens);
         it->index = calloc((size_t)N_RUNS * it->index_size, sizeof *it->index);
         it->pause_length = FIRST_PAUSE;
-        for (uint32_t k = 0; k < N_RUNS; k++)
-            it->kinds[k] = (struct run_kind){EXPECTED[k], 0, FIRST_TRIAL};
+        it->credit = FIRST_CREDIT;
+        for (uint32_t k = 0; k < N_KINDS; k++)
+            it->expected[k] = KINDS[k].expected;
     }
     if (!it || !it->tokens || !it->index) {
         lm_fail(err, LM_NO_MEMORY, "out of memory for the lookup of drafts in %zu tokens", room);
@@ -125,6 +137,31 @@ static void push(lm_lookup *it, lm_token token)
     it->tokens[it->n++] = is_known ? token : NOTHING;
 }
 
+// ---- what drafts give -----------------------------------------------------------------------
+
+// Of a draft of this kind with `n` tokens, so many were right.
+static void see(lm_lookup *it, uint32_t kind, uint32_t n, uint32_t n_right)
+{
+    // Also a step whose first token is another one gives that token. A short draft that is right
+    // says nothing against long ones.
+    const uint32_t given = (n_right > 0 ? n_right : 1) * 16;
+    if (n_right < n || given > it->expected[kind])
+        it->expected[kind] = (it->expected[kind] * 3 + given) / 4;
+}
+
+static void check_guess(lm_lookup *it, lm_token token)
+{
+    struct guess *guess = &it->guess;
+    if (guess->n == 0)
+        return;
+    const bool is_right = guess->at[guess->n_right] == token;
+    guess->n_right += is_right;
+    if (is_right && guess->n_right < guess->n)
+        return;
+    see(it, guess->kind, guess->n, guess->n_right);
+    guess->n = 0;
+}
+
 // ---- the place ------------------------------------------------------------------------------
 
 void lm_lookup_add(lm_lookup *it, lm_token token)
@@ -133,6 +170,9 @@ void lm_lookup_add(lm_lookup *it, lm_token token)
     push(it, token);
     if (it->n == n_before)
         return;
+    check_guess(it, token);
+    if (it->credit < MOST_CREDIT)
+        it->credit += ALLOWANCE;
     it->n_idle++;
     it->pause -= it->pause > 0;
     if (it->run > 0 && it->tokens[it->place] == token) {
@@ -195,17 +235,18 @@ static uint32_t copy_draft(const lm_lookup *it, uint32_t most, lm_token *draft)
     return n;
 }
 
-// Whether a draft of a run of this kind is expected to pay. Now and then one is taken that is not.
-static bool pays(lm_lookup *it, struct run_kind *kind, uint32_t n_draft)
+// What a wrong draft costs, in parts of a token.
+static int32_t loss_of(const lm_lookup *it)
 {
-    const uint32_t expected = kind->expected < n_draft * 16 ? kind->expected : n_draft * 16;
-    if (it->mode == LM_LOOKUP_ON || expected > it->cost)
-        return true;
-    if (n_draft * 16 <= it->cost || ++kind->n_passed < kind->trial)
-        return false;
-    kind->n_passed = 0;
-    kind->trial = kind->trial * 2 < LAST_TRIAL ? kind->trial * 2 : LAST_TRIAL;
-    return true;
+    return (int32_t)(it->cost * (TOKEN / 16)) - TOKEN;
+}
+
+// Whether a draft of this kind is expected to give more than it costs, and may be wrong.
+static bool pays(const lm_lookup *it, uint32_t kind, uint32_t n_draft)
+{
+    const uint32_t most = n_draft * 16;
+    const uint32_t expected = it->expected[kind] < most ? it->expected[kind] : most;
+    return it->mode == LM_LOOKUP_ON || (expected > it->cost && it->credit >= loss_of(it));
 }
 
 static void rest(lm_lookup *it)
@@ -216,6 +257,20 @@ static void rest(lm_lookup *it)
     it->pause_length = it->pause_length * 2 < LAST_PAUSE ? it->pause_length * 2 : LAST_PAUSE;
 }
 
+static uint32_t kind_of(uint32_t run)
+{
+    uint32_t kind = 0;
+    while (kind + 1 < N_KINDS && KINDS[kind + 1].from <= run)
+        kind++;
+    return kind;
+}
+
+static void take_guess(lm_lookup *it, uint32_t kind, uint32_t n, const lm_token *draft)
+{
+    it->guess = (struct guess){.n = n, .kind = kind};
+    memcpy(it->guess.at, draft, n * sizeof *draft);
+}
+
 uint32_t lm_lookup_draft(lm_lookup *it, uint32_t most, lm_token *draft)
 {
     it->taken = 0;
@@ -223,36 +278,44 @@ uint32_t lm_lookup_draft(lm_lookup *it, uint32_t most, lm_token *draft)
         return 0;
     find_place(it);
     const uint32_t n = it->run >= MIN_RUN ? copy_draft(it, most, draft) : 0;
-    const uint32_t length = it->run < MAX_RUN ? it->run : MAX_RUN;
-    const uint32_t kind = length >= MIN_RUN ? length - MIN_RUN : 0;
-    if (n < 2 || !pays(it, &it->kinds[kind], n)) {
-        rest(it);
-        return 0;
+    const uint32_t kind = kind_of(it->run);
+    if (n >= 2 && pays(it, kind, n)) {
+        it->guess.n = 0;
+        it->taken_kind = kind;
+        it->taken = n;
+        return n;
     }
-    it->taken_kind = kind;
-    it->taken = n;
-    return n;
+    if (n >= 2 && it->guess.n == 0)
+        take_guess(it, kind, n, draft);
+    rest(it);
+    return 0;
+}
+
+void lm_lookup_pass(lm_lookup *it, const lm_token *draft)
+{
+    if (it->taken > 0)
+        take_guess(it, it->taken_kind, it->taken, draft);
+    it->taken = 0;
 }
 
 void lm_lookup_learn(lm_lookup *it, uint32_t n_accepted)
 {
     if (it->taken == 0)
         return;
-    struct run_kind *kind = &it->kinds[it->taken_kind];
-    // Also a step whose first token is another one gives that token. A short draft that was taken
-    // whole says nothing against long ones.
-    const uint32_t n_given = n_accepted > 0 ? n_accepted : 1;
-    const bool is_whole = n_accepted == it->taken;
-    if (!is_whole || n_given * 16 > kind->expected)
-        kind->expected = (kind->expected * 3 + n_given * 16) / 4;
-    if (kind->expected > it->cost) {
-        kind->n_passed = 0;
-        kind->trial = FIRST_TRIAL;
-    }
-    if (n_given * 16 > it->cost)
+    see(it, it->taken_kind, it->taken, n_accepted);
+    const uint32_t given = n_accepted > 0 ? n_accepted : 1;
+    it->credit += (int32_t)(given * TOKEN) - (int32_t)(it->cost * (TOKEN / 16));
+    if (it->credit > MOST_CREDIT)
+        it->credit = MOST_CREDIT;
+    if (given * 16 > it->cost)
         it->pause_length = FIRST_PAUSE;
     it->n_idle = 0;
     it->taken = 0;
+}
+
+void lm_lookup_set_cost(lm_lookup *it, uint32_t cost)
+{
+    it->cost = cost;
 }
 
 uint32_t lm_lookup_pause(const lm_lookup *it)

@@ -119,6 +119,7 @@ struct lm_generation {
     bool is_started;             // the device's state is set
     lm_pending pending;          // the decode step under way
     lm_lookup *lookup;           // owned; NULL: no drafts
+    bool lookup_is_on;           // drafts whatever they cost
     uint32_t n_draft;            // tokens of the draft of the step under way, 0: none
     uint32_t n_out_before;       // tokens drawn before it
     const lm_token *forced;      // borrowed, [n_forced]: what is drawn first

@@ -78,6 +78,7 @@ static bool run_init(struct run *run, lm_device *device, const lm_selftest_param
     lm_case_wish wish = {.config = &run->config,
                          .many_shapes = is_wide,
                          .sampling = is_wide,
+                         .drafts = true,
                          .matrices =
                              lm_features_on(lm_gpu_features(device->gpu), LM_FEATURE_MATRIX),
                          .fused = lm_features_on(lm_gpu_features(device->gpu), LM_FEATURE_FUSED),

@@ -7,9 +7,19 @@
 
 #define MIN_BUCKET 256 // shortest context that recordings tell apart
 
-// A step of LM_DRAFT_ROWS tokens against one of a single token, in sixteenths.
-#define VERIFY_COST_SOFTWARE 48
+// A verified step against one of a single token, in sixteenths, until both were measured: lavapipe
+// of Mesa 26 takes 1.5 times as long, older ones more; of GPUs it is reasoned: the weights are read
+// once.
+#define VERIFY_COST_SOFTWARE 28
 #define VERIFY_COST_GPU      24
+
+// What was measured counts where it is a third more or a quarter less, so that chance does not
+// decide what is drafted; after so many steps of either, the first, which may compile, left out.
+#define ENOUGH_RUNS 4
+
+// After so many other steps a verified one that seemed slow gets another chance: perhaps something
+// else kept the device busy.
+#define FORGET_RUNS 256
 
 enum step_kind { STEP_PREFILL, STEP_START, STEP_DECODE, STEP_VERIFY, STEP_READ };
 
@@ -23,9 +33,11 @@ struct step_key {
 
 struct lm_step {
     struct step_key key;
-    lm_recording *recording; // owned
-    uint64_t *piece_ns;      // owned, [n_pieces]: what a piece takes, 0 while unknown
-    uint64_t guess_ns;       // and is taken to take then
+    lm_recording *recording;   // owned
+    uint64_t *piece_ns;        // owned, [n_pieces]: what a piece takes, 0 while unknown
+    uint64_t guess_ns;         // and is taken to take then
+    uint64_t best_ns;          // what all of it takes if nothing disturbs; 0 while unknown
+    uint64_t n_runs, last_run; // how often it ran, and when: a count of the steps
     struct lm_step *next;
 };
 
@@ -39,6 +51,8 @@ struct lm_steps {
     lm_pace pace;
     struct lm_step *first; // owned list
     struct lm_step *last;  // borrowed of these: submitted last; NULL: none
+    uint64_t n_runs;       // of all steps
+    lm_recording *ahead;   // owned: what is compiled ahead for verified steps; NULL: none
     lm_checker *checker;   // borrowed; NULL: none
     bool prefill_is_checked;
 };
@@ -114,6 +128,7 @@ void lm_steps_destroy(lm_steps **steps)
         it->first = step->next;
         destroy_step(step);
     }
+    lm_recording_destroy(&it->ahead);
     free(it);
     *steps = NULL;
 }
@@ -277,15 +292,21 @@ fail:
     return NULL;
 }
 
+// The step of this key; NULL where there is none yet.
+static struct lm_step *find_step(const lm_steps *it, const struct step_key *key)
+{
+    struct lm_step *step = it->first;
+    while (step && (step->key.kind != key->kind || step->key.n_tokens != key->n_tokens ||
+                    step->key.n_splits != key->n_splits || step->key.logits != key->logits ||
+                    step->key.draw != key->draw))
+        step = step->next;
+    return step;
+}
+
 static bool begin(lm_steps *it, const struct step_key *key, uint64_t readback, lm_pending *pending,
                   lm_error *err)
 {
-    *pending = (lm_pending){0};
-    for (struct lm_step *step = it->first; step && !pending->step; step = step->next)
-        if (step->key.kind == key->kind && step->key.n_tokens == key->n_tokens &&
-            step->key.n_splits == key->n_splits && step->key.logits == key->logits &&
-            step->key.draw == key->draw)
-            pending->step = step;
+    *pending = (lm_pending){.step = find_step(it, key)};
     if (!pending->step)
         pending->step = create_step(it, key, readback, err);
     return pending->step != NULL;
@@ -347,38 +368,72 @@ bool lm_steps_decode(lm_steps *it, uint32_t n_held, lm_draw draw, lm_pending *pe
     return true;
 }
 
-bool lm_steps_verify(lm_steps *it, uint32_t n_held, lm_draw draw, lm_pending *pending,
-                     lm_error *err)
+static struct step_key verify_key(const lm_steps *it, uint32_t n_held, lm_draw draw)
 {
     const uint32_t n_ctx = round_ctx(it, n_held + LM_DRAFT_ROWS - 1);
-    const struct step_key key = {
+    return (struct step_key){
         .kind = STEP_VERIFY,
         .n_tokens = LM_DRAFT_ROWS,
         .n_splits = lm_steps_splits(it->gpu, it->config, LM_DRAFT_ROWS, n_ctx),
         .draw = draw,
     };
-    return begin(it, &key, 0, pending, err);
+}
+
+bool lm_steps_verify(lm_steps *it, uint32_t n_held, lm_draw draw, lm_pending *pending,
+                     lm_error *err)
+{
+    const struct step_key key = verify_key(it, n_held, draw);
+    if (!begin(it, &key, 0, pending, err))
+        return false;
+    pending->is_checked = it->checker && lm_checker_takes_decode(it->checker);
+    return true;
 }
 
 bool lm_steps_can_verify(const lm_steps *it)
 {
-    return !it->checker && it->config->n_vocab % 4 == 0; // rows of logits are pointed at
+    return it->config->n_vocab % 4 == 0; // rows of logits are pointed at
 }
 
-uint32_t lm_steps_verify_cost(const lm_steps *it)
+uint32_t lm_steps_verify_cost(const lm_steps *it, uint32_t n_held, lm_draw draw)
 {
-    // Of software devices between two and four times were seen, by driver and width of vectors; of
-    // GPUs it is reasoned: the weights are read once.
-    return lm_gpu_is_software(it->gpu) ? VERIFY_COST_SOFTWARE : VERIFY_COST_GPU;
+    const uint32_t usual = lm_gpu_is_software(it->gpu) ? VERIFY_COST_SOFTWARE : VERIFY_COST_GPU;
+    const struct step_key keys[] = {decode_key(it, n_held, draw), verify_key(it, n_held, draw)};
+    const struct lm_step *one = find_step(it, &keys[0]), *many = find_step(it, &keys[1]);
+    if (!one || !many || one->n_runs < ENOUGH_RUNS || many->n_runs < ENOUGH_RUNS ||
+        it->n_runs - many->last_run > FORGET_RUNS)
+        return usual;
+    const double cost = 16.0 * (double)many->best_ns / (double)one->best_ns;
+    const bool is_usual = cost < usual * 4.0 / 3.0 && cost > usual * 3.0 / 4.0;
+    return is_usual ? usual : cost < 16.0 * 16.0 ? (uint32_t)cost + 1 : 16 * 16;
+}
+
+bool lm_steps_prepare_verify(lm_steps *it, uint32_t n_held, lm_draw draw)
+{
+    const struct step_key key = verify_key(it, n_held, draw);
+    if (find_step(it, &key))
+        return true;
+    if (!it->ahead) {
+        it->ahead = lm_recording_begin_list(it->gpu, "a verified step", NULL);
+        if (!it->ahead)
+            return true; // then it is compiled when it is needed
+        record(it, it->ahead, &key, 0);
+        lm_recording_prepare(it->ahead);
+    }
+    if (!lm_recording_is_prepared(it->ahead))
+        return false;
+    lm_recording_destroy(&it->ahead);
+    return true;
 }
 
 bool lm_steps_prepare_decode(lm_steps *it, uint32_t n_first, uint32_t n_last, lm_draw draw,
-                             lm_error *err)
+                             bool verify, lm_error *err)
 {
     lm_pending pending;
     uint32_t n_held = n_first;
     while (n_held <= n_last) {
-        if (!begin_decode(it, n_held, draw, &pending, err))
+        const struct step_key key = verify_key(it, n_held, draw);
+        if (!begin_decode(it, n_held, draw, &pending, err) ||
+            (verify && !begin(it, &key, 0, &pending, err)))
             return false;
         const uint32_t end = round_ctx(it, n_held);
         n_held = (end > n_held ? end : n_held) + 1;
@@ -429,6 +484,19 @@ static void learn(struct lm_step *step, size_t from, size_t to, uint64_t expecte
     }
 }
 
+// The whole step ran `n` times. Slowly forgets, as contexts grow and clocks change.
+static void learn_whole(lm_steps *it, struct lm_step *step, uint32_t n, uint64_t took)
+{
+    if (it->n_runs - step->last_run > FORGET_RUNS)
+        step->n_runs = 1;
+    it->n_runs += n;
+    step->last_run = it->n_runs;
+    const uint64_t known = step->n_runs > 1 ? step->best_ns + step->best_ns / 64 : UINT64_MAX;
+    if (step->n_runs > 0)
+        step->best_ns = took / n < known ? took / n : known;
+    step->n_runs += n;
+}
+
 bool lm_steps_advance(lm_steps *it, lm_pending *pending, size_t limit, lm_error *err)
 {
     struct lm_step *step = pending->step;
@@ -449,8 +517,12 @@ bool lm_steps_advance(lm_steps *it, lm_pending *pending, size_t limit, lm_error 
     uint64_t value = 0;
     if (!lm_gpu_submit(it->gpu, &batch, 1, &value, err) || !lm_gpu_wait(it->gpu, value, err))
         return false;
-    learn(step, from, to, expected, lm_clock_ns() - start);
+    const uint64_t took = lm_clock_ns() - start;
+    learn(step, from, to, expected, took);
+    pending->took_ns += took;
     pending->next_piece = to;
+    if (to == n_pieces)
+        learn_whole(it, step, 1, pending->took_ns);
     return true;
 }
 
@@ -486,7 +558,9 @@ bool lm_steps_repeat(lm_steps *it, lm_pending *pending, uint32_t n, lm_error *er
     uint64_t value = 0;
     if (!lm_gpu_submit(it->gpu, batches, n, &value, err) || !lm_gpu_wait(it->gpu, value, err))
         return false;
-    learn(step, 0, n_pieces, expected, (lm_clock_ns() - start) / n);
+    const uint64_t took = lm_clock_ns() - start;
+    learn(step, 0, n_pieces, expected, took / n);
+    learn_whole(it, step, n, took);
     pending->next_piece = n_pieces;
     return true;
 }

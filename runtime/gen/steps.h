@@ -18,7 +18,8 @@ typedef struct lm_steps lm_steps;
 typedef struct lm_pending {
     struct lm_step *step; // borrowed from the steps; NULL: none
     size_t next_piece;
-    bool is_checked; // op by op, by the checker
+    uint64_t took_ns; // its pieces so far
+    bool is_checked;  // op by op, by the checker
 } lm_pending;
 
 // How a decode step draws its token: see lm_op_draw_greedy() and lm_op_sample().
@@ -65,19 +66,26 @@ bool lm_steps_decode(lm_steps *steps, uint32_t n_held, lm_draw draw, lm_pending 
 
 // Begins a verified step: draw a token; where it is the first of the draft that the inbox holds,
 // evaluate the draft's tokens with it and keep those that would have been drawn too, one by one
-// (shaders/interface/draft.h). Never checked.
+// (shaders/interface/draft.h).
 bool lm_steps_verify(lm_steps *steps, uint32_t n_held, lm_draw draw, lm_pending *pending,
                      lm_error *err);
 
-// Whether steps can be verified: there is no checker, and the vocabulary is a multiple of four.
+// Whether steps can be verified: the vocabulary is a multiple of four.
 bool lm_steps_can_verify(const lm_steps *steps);
 
-// What a verified step takes on this device, in sixteenths of what a decode step takes.
-uint32_t lm_steps_verify_cost(const lm_steps *steps);
+// What a verified step takes on this device, in sixteenths of what a decode step takes: a constant,
+// or where that is far off what such steps took. The timeline has `n_held` tokens after a decode
+// step.
+uint32_t lm_steps_verify_cost(const lm_steps *steps, uint32_t n_held, lm_draw draw);
 
-// Records every decode step that a timeline needs while it grows from `n_first` to `n_last` tokens.
+// Whether a verified step can be begun without compiling for long. If not, its pipelines are being
+// compiled by other threads: ask again before the next step.
+bool lm_steps_prepare_verify(lm_steps *steps, uint32_t n_held, lm_draw draw);
+
+// Records every decode step that a timeline needs while it grows from `n_first` to `n_last` tokens,
+// with `verify` every verified step too.
 bool lm_steps_prepare_decode(lm_steps *steps, uint32_t n_first, uint32_t n_last, lm_draw draw,
-                             lm_error *err);
+                             bool verify, lm_error *err);
 
 // Has the pipelines that a first prompt and its first answers need compiled in other threads, while
 // the caller goes on. The memory of the steps may still be without addresses. What cannot be

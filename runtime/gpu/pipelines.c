@@ -302,6 +302,18 @@ void lm_pipelines_prepare(lm_pipelines *it, const lm_pipeline_key *keys, size_t 
     }
 }
 
+bool lm_pipelines_are_prepared(lm_pipelines *it, const lm_pipeline_key *keys, size_t n_keys)
+{
+    size_t n_waiting = 0, index;
+    lm_lock_enter(&it->lock);
+    for (size_t i = 0; i < n_keys && it->n_working > 0; i++)
+        if (find(it, &keys[i], &index))
+            n_waiting += it->entries[index].state == ENTRY_QUEUED ||
+                         it->entries[index].state == ENTRY_MAKING;
+    lm_lock_leave(&it->lock);
+    return n_waiting == 0;
+}
+
 size_t lm_pipelines_count(lm_pipelines *it)
 {
     size_t n = 0;

@@ -40,6 +40,9 @@ VkPipeline lm_pipelines_get(lm_pipelines *pipelines, const lm_pipeline_key *key,
 // there fails for whoever asks for it.
 void lm_pipelines_prepare(lm_pipelines *pipelines, const lm_pipeline_key *keys, size_t n_keys);
 
+// Whether none of these is still to be compiled by such a thread.
+bool lm_pipelines_are_prepared(lm_pipelines *pipelines, const lm_pipeline_key *keys, size_t n_keys);
+
 // How many were asked for.
 size_t lm_pipelines_count(lm_pipelines *pipelines);
 

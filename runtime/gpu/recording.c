@@ -279,14 +279,28 @@ const lm_recorded_op *lm_recording_op(const lm_recording *it, size_t op)
     return &it->ops[op];
 }
 
-void lm_recording_prepare(const lm_recording *it)
+static lm_pipeline_key *copy_keys(const lm_recording *it)
 {
     lm_pipeline_key *keys = calloc(it->n_ops + 1, sizeof *keys);
     for (size_t i = 0; keys && i < it->n_ops; i++)
         keys[i] = it->ops[i].pipeline;
+    return keys;
+}
+
+void lm_recording_prepare(const lm_recording *it)
+{
+    lm_pipeline_key *keys = copy_keys(it);
     if (keys) // without memory they are compiled when they are needed
         lm_pipelines_prepare(it->gpu->pipelines, keys, it->n_ops);
     free(keys);
+}
+
+bool lm_recording_is_prepared(const lm_recording *it)
+{
+    lm_pipeline_key *keys = copy_keys(it);
+    const bool is = !keys || lm_pipelines_are_prepared(it->gpu->pipelines, keys, it->n_ops);
+    free(keys);
+    return is;
 }
 
 bool lm_recording_times(lm_recording *it, uint64_t *ns, lm_error *err)

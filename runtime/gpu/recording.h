@@ -69,6 +69,10 @@ const lm_recorded_op *lm_recording_op(const lm_recording *recording, size_t op);
 // Has the pipelines of a list compiled in other threads from now on, each once, in order.
 void lm_recording_prepare(const lm_recording *list);
 
+// Whether that has come to its end, so that recording the same ops compiles nothing but what
+// failed.
+bool lm_recording_is_prepared(const lm_recording *list);
+
 // Time each op took in the last run, in nanoseconds [n_ops]; false where the device was opened
 // without timestamps or has none.
 bool lm_recording_times(lm_recording *recording, uint64_t *ns, lm_error *err);

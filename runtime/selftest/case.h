@@ -47,6 +47,9 @@ void lm_case_barriers(const lm_case *c, lm_trial *t, const char **culprit);
 void lm_case_last_group(const lm_case *c, lm_trial *t, const char **culprit);
 void lm_case_argmax(const lm_case *c, lm_trial *t, const char **culprit);
 void lm_case_draw_greedy(const lm_case *c, lm_trial *t, const char **culprit);
+void lm_case_draft_begin(const lm_case *c, lm_trial *t, const char **culprit);
+void lm_case_draft_judge(const lm_case *c, lm_trial *t, const char **culprit);
+void lm_case_draft_end(const lm_case *c, lm_trial *t, const char **culprit);
 void lm_case_sample(const lm_case *c, lm_trial *t, const char **culprit);
 
 // The format of a storage.
@@ -62,6 +65,7 @@ typedef struct lm_case_wish {
     uint32_t kv;                   // bits, 1 << lm_kv_type
     bool many_shapes; // odd ones too, and steps of 2 to 8 tokens; else what compiles fewest shaders
     bool sampling;    // drawing by probability too
+    bool drafts;      // verified steps too
     bool matrices;    // each tile of LM_FEATURE_MATRIX too
     bool fused;       // LM_FEATURE_FUSED too
     uint32_t n_runs;  // of what hands results from thread to thread: all must leave the same bits

@@ -232,6 +232,11 @@ static void add_draws(struct list *list)
     add(list, "argmax", lm_case_argmax, &numbers);
     add(list, "draw_greedy", lm_case_draw_greedy, &numbers)->needs = "argmax";
     const size_t first = list->n - 2;
+    if (list->wish->drafts) {
+        add(list, "draft_begin", lm_case_draft_begin, &numbers);
+        add(list, "draft_judge", lm_case_draft_judge, &numbers);
+        add(list, "draft_end", lm_case_draft_end, &numbers);
+    }
     if (list->wish->sampling)
         add(list, "sample", lm_case_sample, &numbers)->needs = "argmax";
     for (size_t i = first; i < list->n; i++)

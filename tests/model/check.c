@@ -10,6 +10,7 @@
 
 #include "gen/objects.h"
 #include "interface/attention.h"
+#include "interface/draft.h"
 #include "interface/embed.h"
 #include "interface/matmul.h"
 #include "interface/matvec.h"
@@ -276,6 +277,14 @@ static const struct fault faults[] = {
      ""},
     {"argmax", LM_MODULE_ARGMAX, 0, 80, 0, 0, 0, AT(argmax, parts),
      "generating token 1: argmax: parts [64][5] at row 4, column 0 is 1.1 on the device", ""},
+    {"draft_begin", LM_MODULE_DRAFT_BEGIN, 0, 0, 0, 0, 0, AT(draft_begin, draft),
+     "generating token 2: draft_begin: draft [1][10] at row 0, column 0 is 3f8ccccd on the device "
+     "and 00000001 on the host",
+     ""},
+    {"draft_judge", LM_MODULE_DRAFT_JUDGE, 3, 0, 0, 0, 0, AT(draft_judge, step),
+     "generating token 2: draft_judge: step [1][6] at row 0, column 0 is 3f8ccccd", ""},
+    {"draft_end", LM_MODULE_DRAFT_END, 0, 444 * 4, 0, 0, 0, AT(draft_end, logits),
+     "generating token 2: draft_end: logits [1][512] at row 0, column 444 is 3f8ccccd", ""},
     {"draw", LM_MODULE_DRAW_GREEDY, 0, 20, 0, 0, 0, AT(draw_greedy, outbox),
      "generating token 1: draw_greedy: token [1][1] at row 0, column 0 is 3f8ccccd on the device",
      ""},
@@ -289,7 +298,11 @@ static void expect_fault(const struct fixture *f, const struct fault *fault)
     lm_checker_set_hook(session->checker, plant, &planted);
     bool ok = lm_session_sync(session, f->prompt, N_PROMPT, &err);
     if (ok) {
-        const lm_generation_params params = {.max_tokens = 4, .ignore_end = true};
+        // The prompt ends as this begins, so that the first step has a draft.
+        const lm_token text[] = {f->prompt[N_PROMPT - 2], f->prompt[N_PROMPT - 1], 1, 2, 3, 4, 5};
+        lm_generation_params params = {.max_tokens = 4, .ignore_end = true};
+        if (strncmp(fault->name, "draft", 5) == 0)
+            params.lookup = (lm_lookup_params){LM_LOOKUP_ON, text, 7};
         lm_generation *gen = lm_generation_begin(session, &params, &err);
         lm_event event = {0};
         while (ok && event.finish == LM_FINISH_NONE)

@@ -19,7 +19,7 @@
 
 #define N_VOCAB  512 // of the shape "tiny"
 #define N_PROMPT 245 // the context is read in more parts from 256 tokens on
-#define N_LONG   60
+#define N_LONG   40
 #define N_CTX    1024
 #define LIMIT    1e-4 // of logits from steps of other lengths, as in session.c
 
@@ -137,11 +137,11 @@ static void right_drafts_are_taken(void **state)
     assert_int_equal(run.text.finish, LM_FINISH_LENGTH);
     assert_int_equal(run.text.n_tokens, N_LONG);
     assert_int_equal(lookup->drafted, lookup->accepted);
-    assert_int_equal(lookup->steps, 8); // of 8 tokens, but the last, which is drawn alone
+    assert_int_equal(lookup->steps, 5); // of 8 tokens, but the last, which is drawn alone
     assert_int_equal(lookup->drafted, N_LONG - 1);
     // While it is not known how long they take, the pieces of a step go one by one.
     printf("  %u submits\n", (unsigned)(run.stats.submits - before));
-    assert_in_range(run.stats.submits - before, 10, 55);
+    assert_in_range(run.stats.submits - before, 7, 40);
     check_rest(f);
 }
 
@@ -154,12 +154,13 @@ static void wrong_drafts_are_not(void **state)
     printf("  %u of %u in %u steps\n", (unsigned)lookup->accepted, (unsigned)lookup->drafted,
            (unsigned)lookup->steps);
     check_held(f, N_PROMPT + N_LONG);
-    assert_in_range(lookup->steps, 9, N_LONG);
-    assert_in_range(lookup->accepted, 20, lookup->drafted - 10);
+    assert_in_range(lookup->steps, 6, N_LONG);
+    assert_in_range(lookup->accepted, 10, lookup->drafted - 10);
     check_rest(f);
 }
 
-// What was drafted is computed the same way each time, however long steps take.
+// What was drafted is computed the same way each time. Only in mode AUTO what is drafted follows
+// from what steps took, too.
 static void the_same_calls_give_the_same(void **state)
 {
     const struct fixture *f = *state;
@@ -168,8 +169,10 @@ static void the_same_calls_give_the_same(void **state)
             lm_generation_params params = with_lookup(f, &all_of_it, wrong);
             params.lookup.mode = (lm_lookup_mode)mode;
             const struct run first = generate(f, &params);
-            const struct run second = generate(f, &params);
             assert_memory_equal(first.tokens, f->tokens, sizeof f->tokens);
+            if (mode == LM_LOOKUP_AUTO)
+                continue;
+            const struct run second = generate(f, &params);
             assert_memory_equal(second.tokens, f->tokens, sizeof f->tokens);
             assert_true(first.stats.logits_hash == second.stats.logits_hash);
             assert_int_equal(first.stats.lookup.drafted, second.stats.lookup.drafted);
@@ -197,7 +200,8 @@ static void a_prompt_is_copied_from(void **state)
             memcpy(want, tokens, sizeof want);
         assert_memory_equal(tokens, want, sizeof want);
         const lm_lookup_stats lookup = lm_session_get_stats(f->session).lookup;
-        assert_true((lookup.steps > 0) == (mode != LM_LOOKUP_OFF));
+        if (mode != LM_LOOKUP_AUTO) // which may find that it does not pay
+            assert_true((lookup.steps > 0) == (mode == LM_LOOKUP_ON));
     }
 }
 
@@ -207,7 +211,7 @@ static void what_is_forced_is_said(void **state)
     const struct fixture *f = *state;
     lm_token said[N_LONG];
     model_prompt(said, N_LONG, N_VOCAB, 77);
-    memcpy(said + 20, f->tokens, 30 * sizeof *said); // that drafts are right for
+    memcpy(said + 5, f->tokens, 25 * sizeof *said); // that drafts are right for
     uint64_t hashes[2];
     for (int with = 0; with < 2; with++) {
         lm_generation_params params = all_of_it;
@@ -217,7 +221,7 @@ static void what_is_forced_is_said(void **state)
         const struct run run = generate(f, &params);
         assert_int_equal(run.n_tokens, N_PROMPT + N_LONG);
         assert_memory_equal(run.tokens + N_PROMPT, said, (N_LONG - 7) * sizeof *said);
-        assert_in_range(run.stats.lookup.accepted, with ? 20 : 0, with ? N_LONG : 0);
+        assert_in_range(run.stats.lookup.accepted, with ? 15 : 0, with ? N_LONG : 0);
         // It was evaluated too: what follows is what follows it.
         lm_token rest[7];
         memcpy(rest, run.tokens + N_PROMPT + N_LONG - 7, sizeof rest);
@@ -288,7 +292,7 @@ static void sampled_tokens_are_the_same(void **state)
         params.lookup = (lm_lookup_params){LM_LOOKUP_ON, drawn, N_LONG};
         const struct told got = tell(f, &params);
         const lm_lookup_stats lookup = lm_session_get_stats(f->session).lookup;
-        assert_in_range(lookup.accepted, 30, lookup.drafted - 1);
+        assert_in_range(lookup.accepted, 20, lookup.drafted - 1);
         assert_int_equal(got.n, N_LONG);
         for (uint32_t t = 0; t < N_LONG; t++) {
             assert_int_equal(got.at[t].drawn.token, want.at[t].drawn.token);

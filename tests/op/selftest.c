@@ -37,6 +37,7 @@ static const lm_case_wish WISH = {.config = &CONFIG,
                                   .tiles = STORAGES,
                                   .kv = 1u << LM_KV_F16,
                                   .sampling = true,
+                                  .drafts = true,
                                   .fused = true,
                                   .n_runs = 3};
 
@@ -143,6 +144,9 @@ static const struct {
     {LM_MODULE_SAMPLE_COMPACT, 0, "sample_compact", "sample"},
     {LM_MODULE_SAMPLE_DRAW, 3, "sample_draw", "sample"},
     {LM_MODULE_LOGPROBS, 0, "logprobs", "sample"},
+    {LM_MODULE_DRAFT_BEGIN, 0, "draft_begin", "draft_begin"},
+    {LM_MODULE_DRAFT_JUDGE, 0, "draft_judge", "draft_judge"},
+    {LM_MODULE_DRAFT_END, 1, "draft_end", "draft_end"}, // the first lets draws go on
 };
 
 static void each_planted_fault_is_named(void **state)
