@@ -33,9 +33,10 @@ typedef struct lm_peaks {
     lm_peak submit;   // nanoseconds from the call of a submit to the end of the wait for it
 } lm_peaks;
 
-// Measures, which takes a second or two and up to a quarter of the free memory for that time. The
-// device must be idle. What it lacks, or has no memory for, is not known and no failure. Fails with
-// LM_DEVICE_LOST, or LM_CANCELLED where `progress` (may be NULL) returned false.
+// Measures, which takes a few seconds and up to a quarter of the free memory for that time. The
+// device must be idle, and opened with params.measuring: else f16 and dot are not known. What it
+// lacks, or has no memory for, is not known and no failure; what it emulates counts as it comes.
+// Fails with LM_DEVICE_LOST, or LM_CANCELLED where `progress` (may be NULL) returned false.
 bool lm_device_measure(lm_device *device, lm_progress progress, void *user, lm_peaks *peaks,
                        lm_error *err);
 

@@ -257,7 +257,9 @@ static bool may_use(const struct probe *it, lm_feature feature, lm_peak *peak)
         snprintf(peak->why, sizeof peak->why, "switched off by %s",
                  lm_off_by_name(features->reason[feature].by));
     else
-        snprintf(peak->why, sizeof peak->why, "the device does not offer it");
+        snprintf(peak->why, sizeof peak->why,
+                 lm_features_on(features, feature) ? "the device was opened without it"
+                                                   : "the device does not offer it");
     return false;
 }
 

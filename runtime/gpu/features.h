@@ -36,8 +36,8 @@ typedef enum lm_feature {
                                  // own does
     LM_FEATURE_FUSED,            // steps of one token in few ops, see ops/matvec_fused.h; off: an
                                  // op for each norm, rotation and SwiGLU
-    LM_FEATURE_F16,              // f16 arithmetic; reserved, no shader uses it yet
-    LM_FEATURE_INT_DOT,          // dot products of four packed int8; reserved
+    LM_FEATURE_F16,              // f16 arithmetic; reserved, it is only measured
+    LM_FEATURE_INT_DOT,          // dot products of four packed int8; likewise
     LM_FEATURE_MATRIX,           // VK_KHR_cooperative_matrix, f16 times f16 in f32
     LM_FEATURE_UNIFORM_LOADS,    // weights lie by words, see shaders/interface/weights.h, and a
                                  // lane's are read together with those of all lanes; off: by

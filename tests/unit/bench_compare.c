@@ -246,8 +246,8 @@ static void keystrokes_in_every_format(void **state)
 {
     (void)state;
     static const char *const want[] = {
-        [BENCH_TEXT] = "first line 250.0 ms p50, 250.0 p90 (1); cancelled 8.0 ms p50, 9.0 p90 (2); "
-                       "75 % of 400 prompt tokens cached; 12 keys, 10 requests, 3 empty",
+        [BENCH_TEXT] = ("first line 250.0 ms p50, 250.0 p90 (1); cancelled 8.0 ms p50, 9.0 p90 "
+                        "(2); 75 % of 400 prompt tokens cached; 12 keys, 10 requests, 3 empty"),
         [BENCH_MARKDOWN] = "| tiny Q8_0 | 12 | 10 | 3 | 250.0 | 250.0 | 8.0 | 9.0 | 75 |",
         [BENCH_CSV] = ",250,250,8,9,0.75,12,10,2,3,",
         [BENCH_JSON] = "\"cached_share\":\t0.75",
