@@ -176,6 +176,28 @@ static void copies_pay(void **state)
     lm_lookup_destroy(&it);
 }
 
+// A draft that costs more than may be lost is not tried, however sure it seems: only where a text
+// is so long that a 51st part of it is as much.
+static void what_may_be_lost_is_saved_first(void **state)
+{
+    (void)state;
+    lm_lookup *it = create(LM_LOOKUP_AUTO, NULL, 0);
+    lm_lookup_set_cost(it, 100);
+    lm_token draft[LM_LOOKUP_DRAFT];
+    uint32_t n = 0;
+    for (; n < 1000 && lm_lookup_draft(it, LM_LOOKUP_DRAFT, draft) == 0; n++)
+        lm_lookup_add(it, (lm_token)(n % 50));
+    assert_in_range(n, 190, 230);
+    // It was wrong: what it cost is saved again before the next, and it is less sure.
+    lm_lookup_learn(it, 0);
+    lm_lookup_set_cost(it, 70);
+    const uint32_t n_first = n;
+    for (; n < 2000 && lm_lookup_draft(it, LM_LOOKUP_DRAFT, draft) == 0; n++)
+        lm_lookup_add(it, (lm_token)(n % 50));
+    assert_in_range(n - n_first, 150, 300);
+    lm_lookup_destroy(&it);
+}
+
 // What was not drafted for its cost is judged all the same: when it costs less, it is known to pay.
 static void what_is_passed_is_judged(void **state)
 {
@@ -193,8 +215,10 @@ static void what_is_passed_is_judged(void **state)
         n_drafts += lm_lookup_draft(it, LM_LOOKUP_DRAFT, draft) > 0;
         assert_int_equal(n_drafts, !wrong);
         if (!wrong) { // and passed, it is not taken
-            lm_lookup_pass(it, draft);
-            lm_lookup_learn(it, 0);
+            for (int i = 0; i < 9 && lm_lookup_draft(it, LM_LOOKUP_DRAFT, draft) > 0; i++) {
+                lm_lookup_pass(it, draft);
+                lm_lookup_learn(it, 0);
+            }
             assert_int_equal(lm_lookup_draft(it, LM_LOOKUP_DRAFT, draft), LM_LOOKUP_DRAFT);
         }
         lm_lookup_destroy(&it);
@@ -220,11 +244,13 @@ static void it_pays_or_rests(void **state)
     (void)state;
     lm_lookup *it = create(LM_LOOKUP_AUTO, NULL, 0);
     uint32_t n_drafts = 0;
+    lm_lookup_set_cost(it, 20); // what it expects of two tokens that are the same is more
     accept_nothing(it, 0, 300, &n_drafts);
-    assert_in_range(n_drafts, 0, 12);
+    assert_in_range(n_drafts, 1, 3);
     uint32_t n_before = n_drafts;
     accept_nothing(it, 300, 300, &n_drafts);
-    assert_in_range(n_drafts - n_before, 0, 4);
+    assert_int_equal(n_drafts, n_before);
+    lm_lookup_set_cost(it, COST);
 
     lm_token draft[LM_LOOKUP_DRAFT];
     n_before = 0;
@@ -315,6 +341,7 @@ int main(void)
         cmocka_unit_test(it_pays_or_rests),
         cmocka_unit_test(in_vain_it_costs_little),
         cmocka_unit_test(copies_pay),
+        cmocka_unit_test(what_may_be_lost_is_saved_first),
         cmocka_unit_test(what_is_passed_is_judged),
         cmocka_unit_test(it_pauses),
         cmocka_unit_test(drafts_follow_equal_tokens),
