@@ -8,7 +8,6 @@
 // or of keys. With n_splits > 1 each workgroup takes an equal part of the keys and leaves an
 // unnormalised result with its maximum and sum; the last one of a tile to be done merges them, or
 // attention_merge does.
-//
 // Grid: row tiles, KV heads, splits.
 
 #include "interface/attention.h"
@@ -30,6 +29,7 @@ const uint ROW_THREADS = GROUP_SIZE / ROWS; // that share the softmax of a row
 const uint PARTS = GROUP_SIZE / CHUNKS;
 const uint ROW_PARTS = PARTS < ROWS ? PARTS : ROWS;
 const uint KEY_PARTS = PARTS / ROW_PARTS;
+const uint VALUES_TOGETHER = 4; // loads of V on their way at once
 const uint PART_ROWS = (ROWS + ROW_PARTS - 1) / ROW_PARTS;
 
 const float NEVER = -3.402823466e38; // instead of an infinity, whose differences are NaNs
@@ -108,23 +108,28 @@ void score_keys(tile_range t, uint block)
 {
     const kv_shape kv = kv_shape(args.n_head_kv, args.n_ctx, CHUNKS);
     const uint me = gl_LocalInvocationID.x;
+    float score[KEYS * ROWS];
+    [[unroll]] for (uint i = 0; i < KEYS * ROWS; i++)
+        score[i] = 0.0;
+    // The keys side by side: that many loads are on their way at once, and q is read once for all.
+    [[dont_unroll]] for (uint c = 0; c < CHUNKS; c++) {
+        vec4 low[KEYS], high[KEYS];
+        [[unroll]] for (uint j = 0; j < KEYS; j++)
+            load_k(kv, args.k, t.head_kv, min(block + j * GROUP_SIZE + me, t.key_end - 1), c,
+                   low[j], high[j]);
+        [[unroll]] for (uint r = 0; r < ROWS; r++) {
+            const uint q = row_query[r] + c * 2;
+            const vec4 q_low = queries.at[q], q_high = queries.at[q + 1];
+            [[unroll]] for (uint j = 0; j < KEYS; j++)
+                score[j * ROWS + r] += dot(low[j], q_low) + dot(high[j], q_high);
+        }
+    }
     [[unroll]] for (uint j = 0; j < KEYS; j++) {
         const uint key = block + j * GROUP_SIZE + me;
-        const uint safe_key = min(key, t.key_end - 1);
-        float score[ROWS];
-        [[unroll]] for (uint r = 0; r < ROWS; r++)
-            score[r] = 0.0;
-        [[dont_unroll]] for (uint c = 0; c < CHUNKS; c++) {
-            vec4 low, high;
-            load_k(kv, args.k, t.head_kv, safe_key, c, low, high);
-            [[unroll]] for (uint r = 0; r < ROWS; r++) {
-                const uint q = row_query[r] + c * 2;
-                score[r] += dot(low, queries.at[q]) + dot(high, queries.at[q + 1]);
-            }
-        }
         [[unroll]] for (uint r = 0; r < ROWS; r++) {
             const bool seen = key < t.key_end && key <= row_last_key[r];
-            weights[r * BLOCK_KEYS + j * GROUP_SIZE + me] = seen ? score[r] * args.scale : NEVER;
+            weights[r * BLOCK_KEYS + j * GROUP_SIZE + me] =
+                seen ? score[j * ROWS + r] * args.scale : NEVER;
         }
     }
 }
@@ -162,14 +167,20 @@ void sum_values(tile_range t, uint block, uint chunk, uint row_part, uint key_pa
     }
     const kv_shape kv = kv_shape(args.n_head_kv, args.n_ctx, CHUNKS);
     const uint n_here = min(BLOCK_KEYS, t.key_end - block);
-    for (uint i = key_part; i < n_here; i += KEY_PARTS) {
-        vec4 low, high;
-        load_v(kv, args.v, t.head_kv, block + i, chunk, low, high);
-        [[unroll]] for (uint r = 0; r < PART_ROWS; r++) {
-            const uint row = min(row_part * PART_ROWS + r, ROWS - 1);
-            const float weight = weights[row * BLOCK_KEYS + i];
-            low_sums[r] = fma(vec4(weight), low, low_sums[r]);
-            high_sums[r] = fma(vec4(weight), high, high_sums[r]);
+    for (uint first = key_part; first < n_here; first += VALUES_TOGETHER * KEY_PARTS) {
+        vec4 low[VALUES_TOGETHER], high[VALUES_TOGETHER];
+        [[unroll]] for (uint j = 0; j < VALUES_TOGETHER; j++)
+            load_v(kv, args.v, t.head_kv, block + min(first + j * KEY_PARTS, n_here - 1), chunk,
+                   low[j], high[j]);
+        [[unroll]] for (uint j = 0; j < VALUES_TOGETHER; j++) {
+            const uint i = first + j * KEY_PARTS;
+            [[unroll]] for (uint r = 0; r < PART_ROWS; r++) {
+                const uint row = min(row_part * PART_ROWS + r, ROWS - 1);
+                const uint at = row * BLOCK_KEYS + min(i, BLOCK_KEYS - 1);
+                const float weight = i < n_here ? weights[at] : 0.0;
+                low_sums[r] = fma(vec4(weight), low[j], low_sums[r]);
+                high_sums[r] = fma(vec4(weight), high[j], high_sums[r]);
+            }
         }
     }
 }

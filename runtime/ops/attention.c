@@ -7,7 +7,8 @@
 _Static_assert(sizeof(struct attention_args) == 88, "pushed as it is");
 _Static_assert(sizeof(struct attention_merge_args) == 48, "pushed as it is");
 
-#define MAX_ROWS 16
+#define MAX_ROWS  16
+#define GPU_GROUP 256 // threads
 
 uint64_t lm_attention_partial_bytes(uint32_t n_splits, uint32_t n_tokens, uint32_t n_head,
                                     uint32_t head_dim)
@@ -66,6 +67,46 @@ static void merge(lm_recording *rec, const lm_attention *op)
                                });
 }
 
+// How the rows and keys of a step are dealt out.
+struct shape {
+    uint32_t group; // threads
+    uint32_t rows;  // of a tile
+    uint32_t keys;  // that a thread scores
+};
+
+// As attention.comp declares it, with what its includes take.
+static uint64_t shared_bytes(const struct shape *s, uint32_t head_dim)
+{
+    const uint32_t parts = s->group / (head_dim / KV_CHUNK);
+    const uint32_t row_parts = parts < s->rows ? parts : s->rows;
+    const uint64_t floats =
+        (uint64_t)s->rows * s->group * s->keys + (uint64_t)(parts / row_parts) * s->rows * head_dim;
+    return 4 * (floats + 3 * s->rows + 64 + 1);
+}
+
+// Few rows leave room to score several keys a thread, which makes the softmax cheaper on software
+// devices. A GPU takes more threads instead, so that more loads are on their way: reasoned.
+static struct shape choose_shape(const lm_recording *rec, const lm_attention *op, uint32_t all_rows)
+{
+    const lm_gpu *gpu = lm_recording_gpu(rec);
+    const lm_limits *limits = lm_gpu_limits(gpu);
+    const uint32_t least = lm_group_size(rec);
+    struct shape s = {.group = least, .rows = tile_rows(all_rows)};
+    if (op->group_size ? op->group_size > least : !lm_gpu_is_software(gpu))
+        s.group = op->group_size ? op->group_size : GPU_GROUP;
+    while (s.group > least && (s.group > limits->group_invocations ||
+                               s.group / limits->subgroup_size > limits->group_subgroups))
+        s.group /= 2;
+    for (;;) {
+        const uint32_t wide = s.group / LM_GROUP; // keys that more threads take over
+        const uint32_t keys = s.rows <= 4 ? 4 : s.rows <= 8 ? 2 : 1;
+        s.keys = keys > wide ? keys / wide : 1;
+        if (s.group <= least || shared_bytes(&s, op->kv.head_dim) <= limits->shared_bytes)
+            return s;
+        s.group /= 2;
+    }
+}
+
 void lm_op_attention(lm_recording *rec, const lm_attention *op)
 {
     const lm_kv_layer *kv = &op->kv;
@@ -106,22 +147,21 @@ void lm_op_attention(lm_recording *rec, const lm_attention *op)
         lm_updates(op->counters, counter_bytes),
         lm_writes(op->y, split && !merges ? 0 : y_bytes(op)),
     };
-    // Few rows leave room to score several keys a thread, which makes the softmax cheaper.
     const uint32_t all_rows = op->n_tokens * (op->n_head / kv->n_head_kv);
-    const uint32_t rows = tile_rows(all_rows);
-    const uint32_t keys = rows <= 4 ? 4 : rows <= 8 ? 2 : 1;
+    const struct shape shape = choose_shape(rec, op, all_rows);
     lm_recording_dispatch(
-        rec, &(lm_dispatch){
-                 .pipeline = {.module = LM_MODULE_ATTENTION,
-                              .group_size = lm_group_size(rec),
-                              .n_constants = 5,
-                              .constants = {kv->type, kv->head_dim, rows, keys, merges}},
-                 .args = &args,
-                 .args_bytes = sizeof args,
-                 .groups = {lm_ceil_div(all_rows, rows), kv->n_head_kv, op->n_splits},
-                 .accesses = accesses,
-                 .n_accesses = LM_COUNT(accesses),
-             });
+        rec,
+        &(lm_dispatch){
+            .pipeline = {.module = LM_MODULE_ATTENTION,
+                         .group_size = shape.group,
+                         .n_constants = 5,
+                         .constants = {kv->type, kv->head_dim, shape.rows, shape.keys, merges}},
+            .args = &args,
+            .args_bytes = sizeof args,
+            .groups = {lm_ceil_div(all_rows, shape.rows), kv->n_head_kv, op->n_splits},
+            .accesses = accesses,
+            .n_accesses = LM_COUNT(accesses),
+        });
     if (split && !merges)
         merge(rec, op);
 }

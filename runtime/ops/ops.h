@@ -116,7 +116,8 @@ typedef struct lm_attention {
     uint64_t counters; // zeros, of lm_attention_counter_bytes(); likewise
     uint64_t step;
     uint32_t n_head, n_tokens, tile;
-    uint32_t n_splits; // parts of the keys, each to a workgroup of its own; at most 64
+    uint32_t n_splits;   // parts of the keys, each to a workgroup of its own; at most 64
+    uint32_t group_size; // threads of a workgroup, a power of two; 0: what suits the device
     float scale;
 } lm_attention;
 void lm_op_attention(lm_recording *rec, const lm_attention *op);

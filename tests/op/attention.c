@@ -40,6 +40,7 @@ struct shape {
 struct run {
     uint32_t pos, n_tokens, n_here, n_splits, tile; // tokens of the grid, of the step
     float q_range;
+    uint32_t group_size; // 0: the device's own
 };
 
 // Fills positions 0 to n - 1 of K and V and leaves poison behind; k and v are [n][width].
@@ -104,6 +105,7 @@ static void check(lm_gpu *gpu, const struct shape *s, const struct run *r, test_
                                             .n_tokens = r->n_tokens,
                                             .tile = r->tile,
                                             .n_splits = r->n_splits,
+                                            .group_size = r->group_size,
                                             .scale = (float)scale});
     rig_run(&it);
     untile_rows(y->at, r->n_here, width, r->tile, got);
@@ -138,7 +140,8 @@ static void one_token_after_any_number(void **state)
     for (size_t i = 0; i < N_SHAPES; i++)
         for (size_t p = 0; p < sizeof positions / sizeof *positions; p++)
             check(*state, &shapes[i],
-                  &(struct run){positions[p], 1, 1, splits[(p + p / 4 + i) % 4], 1, 1.0f}, &random);
+                  &(struct run){positions[p], 1, 1, splits[(p + p / 4 + i) % 4], 1, 1.0f, 0},
+                  &random);
 }
 
 static void many_tokens(void **state)
@@ -154,7 +157,7 @@ static void many_tokens(void **state)
             const uint32_t pos = positions[(i + n / 2) % 5];
             const uint32_t tile = counts[n] <= 8 ? 8 : 16;
             check(*state, &shapes[i],
-                  &(struct run){pos, counts[n], counts[n], splits[(i + n / 2) % 4], tile, 1.0f},
+                  &(struct run){pos, counts[n], counts[n], splits[(i + n / 2) % 4], tile, 1.0f, 0},
                   &random);
         }
 }
@@ -164,8 +167,8 @@ static void steps_shorter_than_the_grid(void **state)
     test_random random = test_random_start("attention of part of a step");
     for (uint32_t n_here = 0; n_here <= 8; n_here++)
         for (uint32_t n_splits = 1; n_splits <= 2; n_splits++) {
-            check(*state, &shapes[0], &(struct run){21, 8, n_here, n_splits, 8, 1.0f}, &random);
-            check(*state, &shapes[5], &(struct run){0, 33, n_here * 4, n_splits, 16, 1.0f},
+            check(*state, &shapes[0], &(struct run){21, 8, n_here, n_splits, 8, 1.0f, 0}, &random);
+            check(*state, &shapes[5], &(struct run){0, 33, n_here * 4, n_splits, 16, 1.0f, 0},
                   &random);
         }
 }
@@ -176,9 +179,9 @@ static void large_scores(void **state)
     test_random random = test_random_start("attention with large scores");
     for (size_t i = 0; i < N_SHAPES; i += 3) {
         const float range = 60.0f; // scores of about +-80 at their extremes
-        check(*state, &shapes[i], &(struct run){1000, 1, 1, 1, 1, range}, &random);
-        check(*state, &shapes[i], &(struct run){700, 1, 1, 5, 1, range}, &random);
-        check(*state, &shapes[i], &(struct run){150, 33, 33, 1, 16, range}, &random);
+        check(*state, &shapes[i], &(struct run){1000, 1, 1, 1, 1, range, 0}, &random);
+        check(*state, &shapes[i], &(struct run){700, 1, 1, 5, 1, range, 0}, &random);
+        check(*state, &shapes[i], &(struct run){150, 33, 33, 1, 16, range, 0}, &random);
     }
 }
 
@@ -189,8 +192,8 @@ static void deep_contexts(void **state)
     test_random random = test_random_start("attention at 16,384 keys");
     for (size_t i = 0; i < sizeof splits / sizeof *splits; i++)
         check(*state, &shapes[i % 2 ? 8 : 0],
-              &(struct run){16383 - (uint32_t)i, 1, 1, splits[i], 1, 1.0f}, &random);
-    check(*state, &shapes[9], &(struct run){16384 - 8, 8, 8, 8, 8, 1.0f}, &random);
+              &(struct run){16383 - (uint32_t)i, 1, 1, splits[i], 1, 1.0f, 0}, &random);
+    check(*state, &shapes[9], &(struct run){16384 - 8, 8, 8, 8, 8, 1.0f, 0}, &random);
 }
 
 // The same with a dispatch of its own for merging.
@@ -200,11 +203,24 @@ static void merged_apart(void **state)
     const lm_features before = *features;
     test_random random = test_random_start("attention, merged apart");
     lm_features_turn_off(features, LM_FEATURE_LAST_GROUP, LM_OFF_USER, "in a test");
-    check(*state, &shapes[0], &(struct run){16383, 1, 1, 32, 1, 1.0f}, &random);
+    check(*state, &shapes[0], &(struct run){16383, 1, 1, 32, 1, 1.0f, 0}, &random);
     for (uint32_t n_splits = 1; n_splits <= 8; n_splits++)
-        check(*state, &shapes[0], &(struct run){200 * n_splits, 1, 1, n_splits, 1, 1.0f}, &random);
-    check(*state, &shapes[5], &(struct run){301, 8, 5, 5, 8, 1.0f}, &random);
+        check(*state, &shapes[0], &(struct run){200 * n_splits, 1, 1, n_splits, 1, 1.0f, 0},
+              &random);
+    check(*state, &shapes[5], &(struct run){301, 8, 5, 5, 8, 1.0f, 0}, &random);
     *features = before;
+}
+
+// More threads, as GPUs have it; what does not fit becomes fewer.
+static void workgroups_of_gpus(void **state)
+{
+    static const uint32_t positions[] = {0, 255, 256, 1023, 4099, 16383};
+    test_random random = test_random_start("attention in large workgroups");
+    for (size_t i = 0; i < 6; i++)
+        check(*state, &shapes[0],
+              &(struct run){positions[i], 1, 1, 1 + (uint32_t)i * 12, 1, 1.0f, 256}, &random);
+    check(*state, &shapes[5], &(struct run){777, 1, 1, 3, 1, 1.0f, 256}, &random);
+    check(*state, &shapes[5], &(struct run){777, 8, 5, 3, 8, 1.0f, 1024}, &random);
 }
 
 static void too_many_splits_are_told(void **state)
@@ -231,6 +247,7 @@ int main(void)
         cmocka_unit_test(large_scores),
         cmocka_unit_test(deep_contexts),
         cmocka_unit_test(merged_apart),
+        cmocka_unit_test(workgroups_of_gpus),
         cmocka_unit_test(too_many_splits_are_told),
     };
     return cmocka_run_group_tests(tests, test_gpu_setup, test_gpu_teardown);
