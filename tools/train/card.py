@@ -50,8 +50,9 @@ suffix, middle, against the same model continuing the prefix. *Completions*: 200
 at the beginning of a line behind a finished statement, which is where somebody is who presses Enter; and,
 as a second kind, behind the head and docstring of a function. Only an unfinished last line may be dropped,
 two lines that are not blank must be left, and the file up to there must parse. A bracket or a block that is
-open where 64 tokens end fails, also in real code: the truth, cut alike, stands beside it. *Instructions*: 50 of held-out
-docstrings, answered greedily; a function with a body that parses, and `<|EOT|>` within 256 tokens."""
+open where 64 tokens end fails, also in real code: the truth, cut alike, stands beside it.
+*Instructions*: 50 of held-out docstrings, answered greedily; a function with a body that parses, and
+`<|EOT|>` within 256 tokens."""
 
 
 SHORTFALLS = {

@@ -251,8 +251,9 @@ def rows_of(results):
         rows.append(("a line exactly, by continuing", said(lines["continuing"])))
         rows.append(("the first over the second", f"{lines['ratio']:.2f}"))
     if costs := results.get("costs"):
-        rows.append(("nats of a line, by fill-in-the-middle", f"{costs['infill']:.2f}"))
-        rows.append(("nats of a line, by continuing", f"{costs['continuing']:.2f}"))
+        what = f"nats of a line, mean of {costs['lines']}"
+        rows.append((f"{what}, by fill-in-the-middle", f"{costs['infill']:.2f}"))
+        rows.append((f"{what}, by continuing", f"{costs['continuing']:.2f}"))
     for kind, found in (results.get("completions") or {}).items():
         rows.append((f"completions {kind} that parse", said(found["model"])))
         rows.append(("- the true text, cut alike", said(found["truth"])))
