@@ -250,11 +250,18 @@ static void check_ends(lm_gpu *gpu, lm_storage storage, uint32_t which, test_ran
     }
 }
 
+// LLVM takes half a minute for SwiGLU with many rows a lane; four lanes are SwiftShader's too.
+static bool takes_swiglu(void)
+{
+    const char *profile = lm_test_profile();
+    return strcmp(profile, "lavapipe4") != 0 && strcmp(profile, "limits") != 0;
+}
+
 // With heads and without. How a format is read does not depend on the end.
 static void ends(void **state)
 {
     test_random random = test_random_start("matvec and what is around it");
-    check_ends(*state, LM_STORAGE_BF16, TO_Y | ADDED | SWIGLU, &random);
+    check_ends(*state, LM_STORAGE_BF16, TO_Y | ADDED | (takes_swiglu() ? SWIGLU : 0), &random);
     check_ends(*state, LM_STORAGE_Q4_0, ADDED, &random);
 }
 
@@ -339,9 +346,10 @@ static void mistakes_are_told(void **state)
         lm_matrix up = w;
         up.storage = LM_STORAGE_F16;
         if (i == 2)
-            lm_op_matvec_swiglu(it.rec, &(lm_matvec_swiglu){.gate = w, .up = up});
-        else
-            lm_op_matvec_scaled(it.rec, &op);
+            if (takes_swiglu())
+                lm_op_matvec_swiglu(it.rec, &(lm_matvec_swiglu){.gate = w, .up = up});
+            else
+                lm_op_matvec_scaled(it.rec, &op);
         lm_error err = {0};
         assert_false(lm_recording_end(it.rec, &err));
         assert_int_equal(err.status, LM_BAD_ARGUMENT);
