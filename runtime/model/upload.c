@@ -40,6 +40,7 @@ struct slot {
     lm_recording *recording; // owned: the work that empties it
     uint64_t value;          // of the timeline when that work is finished
     enum slot_state state;
+    size_t load; // whose turn it is: two readers may wait for the same slot
 };
 
 struct upload {
@@ -187,7 +188,7 @@ static void read_loads(void *user)
     while (!it->stop && it->next < it->n_loads) {
         const size_t i = it->next++;
         struct slot *slot = slot_of(it, i);
-        while (!it->stop && slot->state != SLOT_FREE)
+        while (!it->stop && (slot->state != SLOT_FREE || slot->load != i))
             lm_lock_wait(&it->lock);
         if (it->stop)
             break;
@@ -233,6 +234,8 @@ static void set_state(struct upload *it, struct slot *slot, enum slot_state stat
 {
     lm_lock_enter(&it->lock);
     slot->state = state;
+    if (state == SLOT_FREE)
+        slot->load += it->n_slots;
     lm_lock_tell(&it->lock);
     lm_lock_leave(&it->lock);
 }
@@ -312,6 +315,7 @@ static bool create_slots(struct upload *it, lm_error *err)
     const lm_buffer_params params = {"the staging ring", it->slot_bytes + SLACK_BYTES,
                                      LM_MEMORY_SHARED};
     for (size_t i = 0; i < it->n_slots; i++) {
+        it->slots[i].load = i;
         it->slots[i].buffer = lm_buffer_create(it->gpu, &params, err);
         if (!it->slots[i].buffer)
             return false;
