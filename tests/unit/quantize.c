@@ -23,7 +23,7 @@
 // or part and of the largest magnitude of all: half a step, where the range of the quants is all of
 // [-most, most] or more; half a step of a scale of a part, times its quant, on top; and what
 // rounding a scale to f16 moves the largest quant. The formats with blocks of 256 look for the
-// least square error, for which one weight may give way by a quarter of that more.
+// least square error, for which one weight may give way by half of that more.
 static const struct limit {
     lm_format format;
     float of_part, of_all;
@@ -37,11 +37,11 @@ static const struct limit {
     {LM_FORMAT_Q4_1, 1.02f / 15, 0.0f, 32},
     {LM_FORMAT_Q5_0, 1.01f / 16, 0.0f, 32},
     {LM_FORMAT_Q5_1, 1.04f / 31, 0.0f, 32},
-    {LM_FORMAT_Q2_K, 1.26f / 3, 2.0f / 15, 16},
-    {LM_FORMAT_Q3_K, 1.26f / 4, 1.0f / 32, 16},
-    {LM_FORMAT_Q4_K, 1.26f / 15, 2.0f / 63, 32},
-    {LM_FORMAT_Q5_K, 1.26f / 31, 2.0f / 63, 32},
-    {LM_FORMAT_Q6_K, 1.26f / 32, 1.0f / 128, 16},
+    {LM_FORMAT_Q2_K, 1.5f / 3, 2.0f / 15, 16},
+    {LM_FORMAT_Q3_K, 1.5f / 4, 1.0f / 32, 16},
+    {LM_FORMAT_Q4_K, 1.5f / 15, 2.0f / 63, 32},
+    {LM_FORMAT_Q5_K, 1.5f / 31, 2.0f / 63, 32},
+    {LM_FORMAT_Q6_K, 1.5f / 32, 1.0f / 128, 16},
 };
 #define N_LIMITS (sizeof LIMITS / sizeof *LIMITS)
 
