@@ -1,7 +1,7 @@
 // Compute pipelines, made on first use and kept; their compiled form is cached on disk.
 //
 // A pipeline is a module and its specialisation constants. Constants 0 to 2 (group size, subgroup
-// size, how to read binary16) are the layer's; a module's own begin at LM_FIRST_CONSTANT. All
+// size, what the device is good at) are the layer's; a module's own begin at LM_FIRST_CONSTANT. All
 // constants are always given: drivers have had wrong defaults.
 // Threads: the device's. Threads of its own may compile what will be asked for; they end before a
 // save or the destruction.
